@@ -1,0 +1,50 @@
+// Compiles engine/, stages/ and test/bench/ file by file into dist/, and schemas/*.json into types.
+// Type errors are `npm run typecheck`'s business: a build must work in a second, also on a user's machine.
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import { compile } from 'json-schema-to-typescript';
+
+process.chdir(dirname(new URL(import.meta.url).pathname));
+
+async function files(folder, ending) {
+  const entries = await readdir(folder, { recursive: true }).catch(() => []);
+  return entries
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(folder, name))
+    .sort();
+}
+
+/** One .d.ts-like module per schema, so that settings have the types their schema states. */
+async function types() {
+  await mkdir('schemas/generated', { recursive: true });
+  for (const path of await files('schemas', '.schema.json')) {
+    const schema = JSON.parse(await readFile(path, 'utf8'));
+    const target = path.replace('schemas/', 'schemas/generated/').replace('.schema.json', '.ts');
+    const types = await compile(schema, schema.title ?? 'Schema', {
+      bannerComment: `// Generated from ${path} by build.mjs; change the schema instead.`,
+      additionalProperties: false,
+      cwd: dirname(path),
+      format: false,
+    });
+    const text = `${types}\n/** The schema itself, draft 2020-12. */\nexport const schema: Record<string, unknown> = ${JSON.stringify(schema, null, 2)};\n`;
+    await mkdir(dirname(target), { recursive: true });
+    if ((await readFile(target, 'utf8').catch(() => '')) !== text) await writeFile(target, text);
+  }
+}
+
+await types();
+await build({
+  entryPoints: [
+    ...(await files('engine', '.ts')),
+    ...(await files('stages', '.ts')),
+    ...(await files('schemas/generated', '.ts')),
+    ...(await files('test/bench', '.ts')),
+  ].filter((name) => !name.endsWith('.d.ts')),
+  outdir: 'dist',
+  outbase: '.',
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  logLevel: 'warning',
+});

@@ -1,0 +1,68 @@
+/**
+ * Opens the `dataset` input of a stage: a set of images, or one similarity group of it. A group is an index into the
+ * image set it was made from, not a copy.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type StageContext, StageError } from '../contract.js';
+import { type FaceDataset, ImageSet } from './image-set.js';
+import { readNpyAs } from './npy.js';
+
+export interface GroupsInfo {
+  format: 'cemiflow-groups/1';
+  /** Digest of the images artifact the rows refer to. */
+  source: string;
+  /** group-<index>.npy holds int32 [count] rows of the source; group 0 is the most similar to its centers. */
+  groups: { index: number; count: number; mean: number; largest: number; smallest: number }[];
+}
+
+/**
+ * @param group which group, where the input is a groups artifact
+ * @throws StageError where a group is asked of plain images, or none of groups
+ */
+export function openDataset(
+  context: Pick<StageContext, 'input' | 'artifact'>,
+  name: string,
+  group?: number,
+): FaceDataset {
+  const input = context.input(name);
+  if (input.type !== 'groups') {
+    if (group !== undefined)
+      throw new StageError(
+        `input ${name} (${input.from}) is a plain image set: it has no group ${group}`,
+        'Leave out with.group, or give the output of similarity-bucketing.',
+      );
+    return ImageSet.open(input.path);
+  }
+  const info = readGroups(input.path);
+  if (group === undefined || !info.groups.some(({ index }) => index === group))
+    throw new StageError(
+      `input ${name} (${input.from}) has the groups 0 to ${info.groups.length - 1}; with.group is ${group ?? 'not set'}`,
+      'Set with.group to one of them.',
+    );
+  const rows = readNpyAs(join(input.path, `group-${group}.npy`), 'int32').data;
+  return subset(ImageSet.open(context.artifact(info.source)), rows);
+}
+
+export function readGroups(folder: string): GroupsInfo {
+  return JSON.parse(readFileSync(join(folder, 'groups.json'), 'utf8')) as GroupsInfo;
+}
+
+/** The images in `rows` of a set, with labels renumbered to the identities that are left. */
+export function subset(set: FaceDataset, rows: Int32Array): FaceDataset {
+  const left = [...new Set(Array.from(rows, (row) => set.labels[row]!))].sort((a, b) => a - b);
+  const renumbered = new Map(left.map((label, i) => [label, i]));
+  return {
+    count: rows.length,
+    width: set.width,
+    height: set.height,
+    identities: left.length,
+    labels: Int32Array.from(rows, (row) => renumbered.get(set.labels[row]!)!),
+    info: set.info,
+    read: (indices, into) =>
+      set.read(
+        Int32Array.from(indices, (i) => rows[i]!),
+        into,
+      ),
+  };
+}
