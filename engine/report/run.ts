@@ -1,0 +1,70 @@
+/** A run as the report and the comparison see it: its journal's events folded into one record. Pure. */
+import type { JournalEvent, PlannedStage } from '../journal/events.js';
+
+type Of<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
+export type RunStarted = Of<'run-started'>;
+export type StageEnded = Of<'stage-ended'>;
+
+export interface MetricPoint {
+  step: number;
+  value: number;
+}
+
+export interface RunRecord {
+  started: RunStarted;
+  ended: Of<'run-ended'> | undefined;
+  /** By instance name. */
+  planned: ReadonlyMap<string, PlannedStage>;
+  results: ReadonlyMap<string, StageEnded>;
+  /** Points of metrics that came with a step, by instance name, then metric. Stages served by the cache have none. */
+  series: ReadonlyMap<string, ReadonlyMap<string, MetricPoint[]>>;
+}
+
+/** @returns undefined where the journal has not even its first event */
+export function foldRun(events: Iterable<JournalEvent>): RunRecord | undefined {
+  let started: RunStarted | undefined;
+  let ended: Of<'run-ended'> | undefined;
+  const results = new Map<string, StageEnded>();
+  const series = new Map<string, Map<string, MetricPoint[]>>();
+  for (const event of events) {
+    if (event.type === 'run-started') started = event;
+    else if (event.type === 'run-ended') ended = event;
+    else if (event.type === 'stage-ended') results.set(event.stage, event);
+    // A retried or resumed attempt tells its steps again: keep the newest telling.
+    else if (event.type === 'stage-started') series.delete(event.stage);
+    else if (event.type === 'metric' && event.step !== undefined) {
+      const ofStage = series.get(event.stage) ?? new Map<string, MetricPoint[]>();
+      series.set(event.stage, ofStage);
+      const points = ofStage.get(event.name) ?? [];
+      ofStage.set(event.name, points);
+      points.push({ step: event.step, value: event.value });
+    }
+  }
+  if (!started) return undefined;
+  return {
+    started,
+    ended,
+    planned: new Map(started.stages.map((stage) => [stage.name, stage])),
+    results,
+    series,
+  };
+}
+
+/** Instances that data flows from into `name`, nearest first, without itself. */
+export function ancestors(run: RunRecord, name: string): PlannedStage[] {
+  const seen = new Set([name]);
+  const order: PlannedStage[] = [];
+  const queue = [name];
+  for (const next of queue) {
+    for (const sources of Object.values(run.planned.get(next)?.inputs ?? {})) {
+      for (const source of sources) {
+        if (source.from !== 'stage' || seen.has(source.stage)) continue;
+        seen.add(source.stage);
+        queue.push(source.stage);
+        const stage = run.planned.get(source.stage);
+        if (stage) order.push(stage);
+      }
+    }
+  }
+  return order;
+}
