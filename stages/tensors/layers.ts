@@ -1,0 +1,301 @@
+/**
+ * The layers the networks are made of: functions of a scope (where they ask their weights) and NHWC tensors.
+ *
+ * Names and shapes follow PyTorch (`<name>.weight`, `<name>.bias`, `running_mean`), except that a convolution's filter is kept as
+ * [out, kh, kw, in]: transposing it here is free in a compiled step, and its gradient then needs no transpose of its own.
+ * Norms, swish and upsampling carry gradients written by hand: fewer passes over memory than autodiff's, and
+ * tfjs's own gradient of nearest upsampling is wrong on 'cpu' for batches and missing on 'wasm'.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { Init, Scope } from './network.js';
+
+export interface ConvolutionOptions {
+  /** Side of the filter, odd. Default 3. */
+  kernel?: number;
+  /** Default 1. */
+  stride?: number;
+  /** Default true; starts at zero. */
+  bias?: boolean;
+  /** Default: uniform within 1 / sqrt(fan in), as PyTorch's. */
+  init?: Init;
+}
+
+/**
+ * A 2-d convolution padded by kernel >> 1 on every side, as PyTorch's with padding = k // 2; published weights fit.
+ * (tfjs' 'same' is not that: with stride 2 it pads on one side only.)
+ *
+ * @param x  [N, H, W, C]
+ * @returns  [N, ceil(H / stride), ceil(W / stride), outChannels] for an odd kernel
+ */
+export function conv2d(
+  scope: Scope,
+  name: string,
+  x: tf.Tensor,
+  outChannels: number,
+  options: ConvolutionOptions = {},
+): tf.Tensor4D {
+  const { kernel = 3, stride = 1, bias = true } = options;
+  const channels = x.shape[3]!;
+  const init = options.init ?? { kind: 'uniform', bound: 1 / Math.sqrt(kernel * kernel * channels) };
+  const weight = scope.weight(`${name}.weight`, [outChannels, kernel, kernel, channels], init);
+  const filter = tf.transpose(weight, [1, 2, 3, 0]) as tf.Tensor4D;
+  const p = kernel >> 1;
+  const y =
+    p === 0
+      ? tf.conv2d(x as tf.Tensor4D, filter, stride, 'valid')
+      : tf.conv2d(
+          x as tf.Tensor4D,
+          filter,
+          stride,
+          [
+            [0, 0],
+            [p, p],
+            [p, p],
+            [0, 0],
+          ],
+          'NHWC',
+          1,
+          'floor',
+        );
+  return bias ? tf.add(y, scope.weight(`${name}.bias`, [outChannels], { kind: 'zeros' })) : y;
+}
+
+export interface LinearOptions {
+  /** Default true; starts at zero. */
+  bias?: boolean;
+  /** Default: uniform within 1 / sqrt(fan in), as PyTorch's. */
+  init?: Init;
+}
+
+/**
+ * x W^T + b over the last axis.
+ *
+ * @param x  [..., in]
+ * @returns  [..., out]
+ */
+export function linear(
+  scope: Scope,
+  name: string,
+  x: tf.Tensor,
+  out: number,
+  options: LinearOptions = {},
+): tf.Tensor {
+  const { bias = true } = options;
+  const features = x.shape[x.shape.length - 1]!;
+  const init = options.init ?? { kind: 'uniform', bound: 1 / Math.sqrt(features) };
+  const weight = scope.weight(`${name}.weight`, [out, features], init) as tf.Tensor2D;
+  const rows = tf.reshape(x, [-1, features]) as tf.Tensor2D;
+  let y: tf.Tensor = tf.matMul(rows, weight, false, true);
+  if (bias) y = tf.add(y, scope.weight(`${name}.bias`, [out], { kind: 'zeros' }));
+  return tf.reshape(y, [...x.shape.slice(0, -1), out]);
+}
+
+/** (x - mean) / sqrt(variance + epsilon) over the axes, with the gradient of Ioffe and Szegedy 2015, section 3, in three passes. */
+function normalise(x: tf.Tensor, axes: number[], epsilon: number): tf.Tensor {
+  return tf.customGrad((input, save) => {
+    const centred = tf.sub(input as tf.Tensor, tf.mean(input as tf.Tensor, axes, true));
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), axes, true), epsilon));
+    const value = tf.mul(centred, scale);
+    (save as tf.GradSaveFunc)([value, scale]);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [y, r] = saved as [tf.Tensor, tf.Tensor];
+        const along = tf.mul(y, tf.mean(tf.mul(dy, y), axes, true));
+        return tf.mul(tf.sub(tf.sub(dy, tf.mean(dy, axes, true)), along), r);
+      },
+    };
+  })(x);
+}
+
+/**
+ * Group normalisation without gain and offset (Wu and He 2018).
+ *
+ * @param x       [N, H, W, C]
+ * @param groups  must divide C
+ */
+export function groupNorm(x: tf.Tensor, groups: number, epsilon = 1e-5): tf.Tensor4D {
+  const [n, h, w, c] = x.shape as [number, number, number, number];
+  if (c % groups !== 0) throw new Error(`groupNorm: ${c} channels cannot be split into ${groups} groups`);
+  return tf.reshape(normalise(tf.reshape(x, [n, h * w, groups, c / groups]), [1, 3], epsilon), [n, h, w, c]);
+}
+
+/** Group normalisation with a learnt gain and offset per channel (`<name>.weight`, `<name>.bias`). */
+export function groupNormAffine(
+  scope: Scope,
+  name: string,
+  x: tf.Tensor,
+  groups: number,
+  epsilon = 1e-5,
+): tf.Tensor4D {
+  return affine(scope, name, groupNorm(x, groups, epsilon), true, true) as tf.Tensor4D;
+}
+
+export interface BatchNormOptions {
+  /** Share of the new batch in the running statistics, PyTorch's meaning. Default 0.1. */
+  momentum?: number;
+  /** Default 1e-5. */
+  eps?: number;
+  /** Whether a gain `<name>.weight` is learnt. Default true. (IResNet's last norm has none.) */
+  gain?: boolean;
+  /** Whether an offset `<name>.bias` is learnt. Default true. */
+  offset?: boolean;
+}
+
+/**
+ * Batch normalisation over all axes but the last. Training uses the batch's statistics and moves the running ones
+ * (`<name>.running_mean`, `<name>.running_var`, the latter unbiased); otherwise the running ones are used.
+ *
+ * @param x  [N, ..., C]
+ */
+export function batchNorm(
+  scope: Scope,
+  name: string,
+  x: tf.Tensor,
+  options: BatchNormOptions = {},
+): tf.Tensor {
+  const { momentum = 0.1, eps = 1e-5, gain = true, offset = true } = options;
+  const channels = x.shape[x.shape.length - 1]!;
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+  const runningMean = scope.buffer(`${name}.running_mean`, [channels], 0);
+  const runningVariance = scope.buffer(`${name}.running_var`, [channels], 1);
+  if (!scope.training) {
+    const scale = tf.rsqrt(tf.add(runningVariance, eps));
+    return affine(scope, name, tf.mul(tf.sub(x, runningMean), scale), gain, offset);
+  }
+  const count = x.size / channels;
+  const mean = tf.mean(x, axes);
+  const variance = tf.mul(tf.mean(tf.square(tf.sub(x, mean)), axes), count / Math.max(1, count - 1));
+  const move = (from: tf.Tensor, to: tf.Tensor): tf.Tensor =>
+    tf.add(tf.mul(from, 1 - momentum), tf.mul(to, momentum));
+  scope.updateBuffer(`${name}.running_mean`, move(runningMean, mean));
+  scope.updateBuffer(`${name}.running_var`, move(runningVariance, variance));
+  return affine(scope, name, normalise(x, axes, eps), gain, offset);
+}
+
+function affine(scope: Scope, name: string, x: tf.Tensor, gain: boolean, offset: boolean): tf.Tensor {
+  const channels = x.shape[x.shape.length - 1]!;
+  const scaled = gain ? tf.mul(x, scope.weight(`${name}.weight`, [channels], { kind: 'ones' })) : x;
+  return offset ? tf.add(scaled, scope.weight(`${name}.bias`, [channels], { kind: 'zeros' })) : scaled;
+}
+
+/** max(x, 0) + a min(x, 0) with a learnt slope `<name>.weight` per channel, 0.25 at first (He et al. 2015). */
+export function prelu(scope: Scope, name: string, x: tf.Tensor): tf.Tensor {
+  const channels = x.shape[x.shape.length - 1]!;
+  const slope = scope.weight(`${name}.weight`, [channels], { kind: 'constant', value: 0.25 });
+  const outer = x.shape.slice(0, -1).map((_, axis) => axis);
+  return tf.customGrad((input, weight, save) => {
+    const a = input as tf.Tensor;
+    const s = weight as tf.Tensor;
+    (save as tf.GradSaveFunc)([a, s]);
+    return {
+      value: tf.where(tf.greater(a, 0), a, tf.mul(a, s)),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [x0, s0] = saved as [tf.Tensor, tf.Tensor];
+        const positive = tf.greater(x0, 0);
+        return [
+          tf.where(positive, dy, tf.mul(dy, s0)),
+          tf.sum(tf.where(positive, tf.zerosLike(dy), tf.mul(dy, x0)), outer),
+        ];
+      },
+    };
+  })(x, slope);
+}
+
+/** x sigmoid(x), also called SiLU. */
+export function swish<T extends tf.Tensor>(x: T): T {
+  return tf.customGrad((input, save) => {
+    const sigmoid = tf.sigmoid(input as tf.Tensor);
+    const value = tf.mul(input as tf.Tensor, sigmoid);
+    (save as tf.GradSaveFunc)([sigmoid, value]);
+    return {
+      value,
+      // swish' = s + y (1 - s)
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [s, y] = saved as [tf.Tensor, tf.Tensor];
+        return tf.mul(dy, tf.add(s, tf.sub(y, tf.mul(y, s))));
+      },
+    };
+  })(x) as T;
+}
+
+/** Twice as high and wide by repeating each pixel. [N, H, W, C] -> [N, 2H, 2W, C] */
+export function upsample2(x: tf.Tensor): tf.Tensor4D {
+  return tf.customGrad((input) => {
+    const image = input as tf.Tensor4D;
+    return {
+      value: tf.image.resizeNearestNeighbor(image, [2 * image.shape[1], 2 * image.shape[2]]),
+      // Each pixel gathers the sum of its four copies.
+      gradFunc: (dy: tf.Tensor) => tf.mul(tf.avgPool(dy as tf.Tensor4D, 2, 2, 'valid'), 4),
+    };
+  })(x) as tf.Tensor4D;
+}
+
+/**
+ * Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2).
+ *
+ * @param q      [B, L, C]
+ * @param k      [B, S, C]
+ * @param v      [B, S, C]
+ * @param heads  must divide C
+ * @returns      [B, L, C]
+ */
+export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, heads: number): tf.Tensor3D {
+  const [batch, length, channels] = q.shape as [number, number, number];
+  if (channels % heads !== 0)
+    throw new Error(`attention: ${channels} channels cannot be split into ${heads} heads`);
+  const depth = channels / heads;
+  const split = (t: tf.Tensor): tf.Tensor =>
+    tf.transpose(tf.reshape(t, [batch, t.shape[1]!, heads, depth]), [0, 2, 1, 3]);
+  const scores = tf.softmax(tf.mul(tf.matMul(split(q), split(k), false, true), 1 / Math.sqrt(depth))); // (B, heads, L, S)
+  const mixed = tf.transpose(tf.matMul(scores, split(v)), [0, 2, 1, 3]); // (B, L, heads, depth)
+  return tf.reshape(mixed, [batch, length, channels]);
+}
+
+/** x / |x| along an axis (default: the last). The length is at least 1e-6, so a zero row stays zero and has a finite gradient. */
+export function l2normalise<T extends tf.Tensor>(x: T, axis = -1): T {
+  return tf.customGrad((input, save) => {
+    const squares = tf.sum(tf.square(input as tf.Tensor), axis, true);
+    const inverse = tf.rsqrt(tf.maximum(squares, 1e-12));
+    const value = tf.mul(input as tf.Tensor, inverse);
+    (save as tf.GradSaveFunc)([value, inverse]);
+    return {
+      value,
+      // The part of dy along y changes the length only.
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [y, r] = saved as [tf.Tensor, tf.Tensor];
+        return tf.mul(tf.sub(dy, tf.mul(y, tf.sum(tf.mul(dy, y), axis, true))), r);
+      },
+    };
+  })(x) as T;
+}
+
+/**
+ * Dropout whose random choice comes in as an input, since a compiled step makes no random numbers of its own.
+ *
+ * @param mask  1 where kept and 0 where dropped, broadcast to x
+ * @param keep  the share that is kept, in (0, 1]
+ */
+export function dropout<T extends tf.Tensor>(x: T, mask: tf.Tensor, keep: number): T {
+  return tf.mul(x, tf.div(mask, keep)) as T;
+}
+
+/** Clips to [lo, hi] and passes the gradient through unchanged, so that a clipped value can still come back. */
+export function clipStraightThrough<T extends tf.Tensor>(x: T, lo: number, hi: number): T {
+  return tf.customGrad((input) => ({
+    value: tf.clipByValue(input as tf.Tensor, lo, hi),
+    gradFunc: (dy: tf.Tensor) => dy,
+  }))(x) as T;
+}
+
+/** sqrt(max(x, 0)) whose gradient 1 / (2 sqrt(x)) is capped at 1 / (2 floor), where sqrt's own is infinite at 0. */
+export function safeSqrt<T extends tf.Tensor>(x: T, floor = 1e-6): T {
+  return tf.customGrad((input, save) => {
+    const value = tf.sqrt(tf.maximum(input as tf.Tensor, 0));
+    (save as tf.GradSaveFunc)([value]);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.div(dy, tf.mul(tf.maximum(saved[0]!, floor), 2)),
+    };
+  })(x) as T;
+}

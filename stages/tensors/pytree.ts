@@ -1,0 +1,44 @@
+/**
+ * Nested arrays and plain objects of tensors: what a compiled function takes and returns.
+ */
+import * as tf from '@tensorflow/tfjs';
+
+/** A tensor, or arrays and plain objects of pytrees; null and undefined may stand in for what is absent. */
+export type Pytree = object | null | undefined;
+
+export interface Leaf {
+  /** Where the tensor lies, as in `0.weights`. */
+  path: string;
+  tensor: tf.Tensor;
+}
+
+/**
+ * The tensors of a pytree with their places, in the order of its keys.
+ * @throws where something is neither a tensor nor a container: a number would be baked into a compiled function unseen
+ */
+export function leaves(tree: unknown, path = ''): Leaf[] {
+  if (tree instanceof tf.Tensor) return [{ path, tensor: tree }];
+  if (tree === null || tree === undefined) return [];
+  const prototype: unknown = typeof tree === 'object' ? Object.getPrototypeOf(tree) : undefined;
+  if (Array.isArray(tree) || prototype === Object.prototype || prototype === null) {
+    return Object.entries(tree).flatMap(([key, child]) =>
+      leaves(child, path === '' ? key : `${path}.${key}`),
+    );
+  }
+  const kind = typeof tree === 'object' ? tree.constructor.name : typeof tree;
+  throw new TypeError(`'${path}' is a ${kind}, not a tensor; make it one (tf.scalar for a number)`);
+}
+
+/** The same structure with each tensor replaced by `leaf(tensor, its position among the leaves)`. */
+export function mapLeaves(tree: unknown, leaf: (tensor: tf.Tensor, index: number) => unknown): unknown {
+  let index = 0;
+  const visit = (node: unknown): unknown => {
+    if (node instanceof tf.Tensor) return leaf(node, index++);
+    if (Array.isArray(node)) return node.map(visit);
+    if (node !== null && typeof node === 'object') {
+      return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, visit(child)]));
+    }
+    return node;
+  };
+  return visit(tree);
+}
