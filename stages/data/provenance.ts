@@ -15,6 +15,10 @@ export interface ModelProvenance {
   /** Training settings that a card states: batch, epochs or steps, margin, scale, augmentation, seed. */
   training?: JsonObject;
   data?: SetProvenance;
+  /** The model whose weights it started from. */
+  init?: ModelProvenance;
+  /** E_id, for a generator trained under one. */
+  recogniser?: ModelProvenance;
 }
 
 export interface SetProvenance {
@@ -43,7 +47,11 @@ export function realDataBehind(set: SetProvenance | undefined): string[] {
     if (one?.recogniser) ofModel(one.recogniser);
     if (one?.inquiry) ofSet(one.inquiry);
   };
-  const ofModel = (model: ModelProvenance): void => ofSet(model.data);
+  const ofModel = (model: ModelProvenance): void => {
+    ofSet(model.data);
+    if (model.init) ofModel(model.init);
+    if (model.recogniser) ofModel(model.recogniser);
+  };
   ofSet(set);
   return [...names].sort();
 }

@@ -1,0 +1,258 @@
+/**
+ * Trains a generator: loop, checkpoints, metrics. The mathematics of a step is in train-step.ts, what goes into it in
+ * train-batches.ts.
+ */
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import type { DiffusionTrainSettings } from '../../schemas/generated/stages/diffusion-train.js';
+import { type JsonObject, type StageContext, StageError } from '../contract.js';
+import { openDataset } from '../data/dataset.js';
+import { type Device, openDevice } from '../tensors/device.js';
+import { decayMaskOf, initialWeights, type Layout } from '../tensors/network.js';
+import { biasCorrections } from '../tensors/optimisers.js';
+import { leaves } from '../tensors/pytree.js';
+import { Random } from '../tensors/random.js';
+import { openFrozenRecogniser } from './frozen-recogniser.js';
+import {
+  type GeneratorConfig,
+  generatorLayout,
+  type GeneratorNetwork,
+  startFrom,
+  type Start,
+  writeGenerator,
+} from './generator.js';
+import { writeSheet } from './sample-sheet.js';
+import { Sampler } from './sampler.js';
+import { NoiseSchedule, timeEmbedding } from './schedule.js';
+import type { TrainSettings } from './settings.js';
+import { similaritiesOf } from './similarities.js';
+import { type TrainBatch, TrainBatches } from './train-batches.js';
+import { readCheckpoint, saveCheckpoint } from './train-checkpoint.js';
+import { type BatchTensors, reportedBy, type StepScalars, trainStep, type TrainState } from './train-step.js';
+
+const checkpointMilliseconds = 15_000;
+
+export async function run(context: StageContext<DiffusionTrainSettings>): Promise<void> {
+  const settings = context.settings as TrainSettings;
+  const { method } = settings;
+  const dataset = openDataset(context, 'dataset', settings.group);
+  if (dataset.count === 0) throw new StageError('the dataset holds no images', 'Give it some.');
+  const { width, height } = dataset;
+
+  const device = await openDevice(context.device, { threads: context.threads });
+  if (method !== 'unconditional' && !context.has('model'))
+    throw new StageError(`method ${method} needs E_id`, 'Add an input `model`, the output of fr-train.');
+  const recogniser =
+    method === 'unconditional' ? undefined : openFrozenRecogniser(context.input('model').path, { width, height });
+
+  const { tokens, channels, grid, dropout } = settings.condition;
+  const style = method === 'dcface' && recogniser ? { grid, features: recogniser.features, dropout } : undefined;
+  const network: GeneratorNetwork = {
+    method,
+    width,
+    height,
+    unet: settings.unet,
+    condition: { tokens, channels, embedding: recogniser?.dimension ?? 0, ...(style ? { style } : {}) },
+  };
+  const { prediction, similarity } = settings;
+  const config: Omit<GeneratorConfig, 'provenance'> = {
+    format: 'cemiflow-model/1',
+    kind: 'unet',
+    prediction,
+    schedule: { steps: settings.T, betaStart: settings.betaStart, betaEnd: settings.betaEnd },
+    ...network,
+    ...(method === 'cemiface' ? { similarity } : {}),
+  };
+  const layout = generatorLayout(network);
+  const begin = beginning(context, layout, config);
+  const total = settings.steps ?? Math.max(1, Math.round((settings.epochs * dataset.count) / settings.batch));
+  context.log(`${method} generator of ${layout.size} weights, ${total} steps of ${settings.batch} images on ${device.name}`);
+
+  const batches = new TrainBatches(dataset, {
+    seed: context.seed,
+    batch: settings.batch,
+    steps: settings.T,
+    flip: settings.flip,
+    ...(method === 'cemiface' ? { similarities: similaritiesOf(settings.m) } : {}),
+    ...(style ? { pairs: { components: (grid ** 2 + 1) * channels, dropout } } : {}),
+  });
+  const schedule = new NoiseSchedule(config.schedule);
+  const stepSettings = { ...settings, network, layout, recogniser };
+  const names = reportedBy(stepSettings);
+  const step = device.compile(trainStep(stepSettings), { donate: [0, 1, 2] });
+  const fixed = {
+    decayMask: tf.tensor1d(decayMaskOf(layout)),
+    ...(recogniser ? { recogniser: recogniser.tensors } : {}),
+  };
+
+  const resumed = readCheckpoint(context.checkpoint, layout.size);
+  if (resumed) context.log(`resuming at step ${resumed.step}`);
+  let done = resumed?.step ?? 0;
+  const sums = resumed?.sums ?? new Float32Array(names.length);
+  let state: TrainState = {
+    weights: tf.tensor1d((resumed?.weights ?? begin.weights).slice()),
+    m: tf.tensor1d(resumed?.m ?? new Float32Array(layout.size)),
+    v: tf.tensor1d(resumed?.v ?? new Float32Array(layout.size)),
+    average: tf.tensor1d((resumed?.average ?? begin.weights).slice()),
+  };
+  const save = async () => {
+    const [weights, m, v, average] = await Promise.all([
+      state.weights.data(),
+      state.m.data(),
+      state.v.data(),
+      state.average.data(),
+    ]);
+    saveCheckpoint(context.checkpoint, { step: done, weights, m, v, average, sums } as Parameters<typeof saveCheckpoint>[1]);
+  };
+
+  let saved = performance.now();
+  let logged = { at: performance.now(), step: done };
+  while (done < total) {
+    if (context.signal.aborted) {
+      await save();
+      throw context.signal.reason;
+    }
+    const lr = rateAt(settings, done, total);
+    const scalars = scalarsOf(lr, done, settings);
+    const out = await step(state, tensorsOf(batches.at(done), schedule, network), scalars, fixed);
+    state = out.state;
+    const reported = await out.reported.data();
+    out.reported.dispose();
+    if (!reported.every(Number.isFinite))
+      throw new StageError(
+        `the ${names[reported.findIndex((value) => !Number.isFinite(value))]} is no finite number at step ${done}`,
+        `Lower with.lr (now ${settings.lr}), or set with.clip.`,
+      );
+    reported.forEach((value, i) => (sums[i] = sums[i]! + value));
+    done++;
+
+    const every = settings.metricsEvery;
+    if (done % every === 0 || done === total) {
+      const count = done % every === 0 ? every : done % every;
+      names.forEach((name, i) => context.metric(name, sums[i]! / count, done));
+      context.metric('lr', lr, done);
+      const seconds = (performance.now() - logged.at) / 1000;
+      context.metric('images_per_second', ((done - logged.step) * settings.batch) / seconds, done);
+      logged = { at: performance.now(), step: done };
+      sums.fill(0);
+    }
+    context.progress(done, total, `loss ${reported[0]!.toFixed(4)}`);
+    if (performance.now() - saved > checkpointMilliseconds) {
+      await save();
+      saved = performance.now();
+    }
+  }
+  await save();
+
+  const average = Float32Array.from(await state.average.data());
+  tf.dispose([...leaves(state), ...leaves(fixed)] as tf.Tensor[]);
+  step.dispose();
+  const training: JsonObject = {
+    ...(settings as unknown as JsonObject),
+    steps: total,
+    seed: context.seed,
+    images: dataset.count,
+  };
+  writeGenerator(
+    context.output('model'),
+    {
+      ...config,
+      provenance: {
+        kind: 'unet',
+        architecture: describe(settings, layout),
+        loss: method,
+        training,
+        data: dataset.info.provenance,
+        ...(begin.from ? { init: begin.from.provenance } : {}),
+        ...(recogniser ? { recogniser: recogniser.provenance } : {}),
+      },
+    },
+    layout,
+    average,
+  );
+  if (method === 'unconditional') await showSamples(context, device, config, layout, average);
+}
+
+/** The weights it starts from: those of the input `init` where they fit, random ones elsewhere. */
+function beginning(
+  context: StageContext<DiffusionTrainSettings>,
+  layout: Layout,
+  config: Omit<GeneratorConfig, 'provenance'>,
+): Pick<Start, 'weights'> & Partial<Start> {
+  const weights = initialWeights(layout, context.seed, 'unet');
+  if (context.settings.init !== 'input') {
+    if (context.has('init')) context.log('the input init is not used: with.init is none');
+    return { weights };
+  }
+  if (!context.has('init'))
+    throw new StageError('with.init is input, but the stage has no input init', 'Add `init` to its inputs, or set with.init to none.');
+  const start = startFrom(context.input('init').path, layout, weights, config);
+  const count = layout.weights.length;
+  context.log(
+    `${start.loaded.length} of ${count} weights start from the input init (${start.from.provenance.architecture}, sha256 ${start.from.provenance.weights.slice(0, 12)}); ` +
+      `afresh: ${start.fresh.join(', ') || 'none'}`,
+  );
+  return start;
+}
+
+/** lr at step s = 0, 1, ...: linear warm-up, then constant or half a cosine down to lrFinal. */
+export function rateAt(
+  { lr, warmup, schedule, lrFinal }: Pick<TrainSettings, 'lr' | 'warmup' | 'schedule' | 'lrFinal'>,
+  step: number,
+  total: number,
+): number {
+  const rise = warmup > 0 ? Math.min(1, (step + 1) / warmup) : 1;
+  if (schedule === 'constant') return lr * rise;
+  const fall = lrFinal + (1 - lrFinal) * 0.5 * (1 + Math.cos((Math.PI * step) / total));
+  return lr * rise * fall;
+}
+
+function scalarsOf(lr: number, step: number, { ema, emaPower }: TrainSettings): StepScalars {
+  const { c1, c2 } = biasCorrections(step + 1);
+  const decay = Math.min(ema, 1 - (1 + step) ** -emaPower);
+  return { lr: tf.scalar(lr), c1: tf.scalar(c1), c2: tf.scalar(c2), decay: tf.scalar(decay) };
+}
+
+function tensorsOf(batch: TrainBatch, schedule: NoiseSchedule, { width, height, condition }: GeneratorNetwork): BatchTensors {
+  const count = batch.t.length;
+  const images: [number, number, number, number] = [count, height, width, 3];
+  const perImage = (value: (t: number) => number) => Float32Array.from(batch.t, value);
+  return {
+    images: tf.tensor4d(batch.images, images),
+    noise: tf.tensor4d(batch.noise, images),
+    time: tf.tensor2d(timeEmbedding(batch.t), [count, 128]),
+    signal: tf.tensor4d(perImage((t) => schedule.signal(t)), [count, 1, 1, 1]),
+    noiseScale: tf.tensor4d(perImage((t) => schedule.noise(t)), [count, 1, 1, 1]),
+    g: tf.tensor1d(perImage((t) => t / schedule.steps)),
+    ...(batch.identityImages ? { identityImages: tf.tensor4d(batch.identityImages, images) } : {}),
+    ...(batch.m ? { m: tf.tensor1d(batch.m) } : {}),
+    ...(batch.keep
+      ? { keep: tf.tensor3d(batch.keep, [count, batch.keep.length / count / condition.channels, condition.channels]) }
+      : {}),
+  };
+}
+
+function describe({ unet, prediction }: TrainSettings, layout: Layout): string {
+  const widths = unet.multipliers.map((multiplier) => unet.base * multiplier).join('/');
+  return `UNet ${widths}, ${(layout.size / 1e6).toFixed(2)}M weights, ${prediction}-prediction`;
+}
+
+/** What an unconditional generator makes, as a sheet beside its weights: nothing else in a pipeline would show it. */
+async function showSamples(
+  context: StageContext<DiffusionTrainSettings>,
+  device: Device,
+  config: Omit<GeneratorConfig, 'provenance'>,
+  layout: Layout,
+  weights: Float32Array,
+): Promise<void> {
+  const count = 24;
+  const { width, height } = config;
+  const steps = Math.min(25, config.schedule.steps);
+  const sampler = new Sampler(device, config, layout, weights, { steps, eta: 0, spacing: 'linspace' });
+  const noise = new Random(context.seed, 'samples').fillNormal(new Float32Array(count * width * height * 3));
+  const pixels = await sampler.sample(noise, {}, { signal: context.signal });
+  sampler.dispose();
+  const stride = width * height * 3;
+  const images = Array.from({ length: count }, (_, i) => pixels.subarray(i * stride, (i + 1) * stride));
+  await writeSheet(join(context.output('model'), 'samples.png'), images, { width, height }, 8);
+}

@@ -1,0 +1,81 @@
+/**
+ * E_id as a frozen part of a compiled step: its weights are passed in, never trained, and gradients go through it to
+ * the images.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { StageError } from '../contract.js';
+import type { ModelProvenance } from '../data/provenance.js';
+import {
+  readRecogniserConfig,
+  readRecognitionWeights,
+  recogniserForward,
+  type RecogniserForward,
+} from '../recognition/model.js';
+import { bind, type Scope } from '../tensors/network.js';
+
+/** Its flat vectors, as tensors that are passed into every step. */
+export interface FrozenWeights {
+  weights: tf.Tensor1D;
+  buffers: tf.Tensor1D;
+}
+
+export interface FrozenRecogniser {
+  /** D */
+  dimension: number;
+  provenance: ModelProvenance;
+  /** Channels of the feature map that DCFace's style comes from. */
+  features: number;
+  tensors: FrozenWeights;
+  /** Inside a step: its functions with the weights that came in. Images [B, H, W, 3] in [-1, 1]. */
+  bind(tensors: FrozenWeights): BoundRecogniser;
+}
+
+export interface BoundRecogniser {
+  /** Unit rows, [B, D]. */
+  embed(images: tf.Tensor4D): tf.Tensor2D;
+  /** An early feature map, [B, h, w, F]. */
+  features(images: tf.Tensor4D): tf.Tensor4D;
+}
+
+/**
+ * @param size of the images it will see
+ * @throws StageError where the folder holds no recogniser, or one that takes other images
+ */
+export function openFrozenRecogniser(folder: string, size: { width: number; height: number }): FrozenRecogniser {
+  const config = readRecogniserConfig(folder);
+  if (config.kind !== 'recognition')
+    throw new StageError(
+      `the recogniser is of kind '${config.kind}', through which no generator can be trained`,
+      'Train an E_id with fr-train.',
+    );
+  const { inputSize, embeddingSize } = config.architecture;
+  if (size.width !== inputSize || size.height !== inputSize)
+    throw new StageError(
+      `E_id takes images of ${inputSize}x${inputSize}; the faces are ${size.width}x${size.height}`,
+      'Train E_id on images of the same size.',
+    );
+  const network: RecogniserForward = recogniserForward(config);
+  const stored = readRecognitionWeights(folder, config, network.layout);
+  const features = tf.tidy(() => {
+    const shaped: Scope = {
+      training: false,
+      weight: (_, shape) => tf.zeros(shape),
+      buffer: (_, shape, value) => tf.fill(shape, value),
+      updateBuffer: () => undefined,
+    };
+    return network.features(shaped, tf.zeros([1, inputSize, inputSize, 3])).shape[3];
+  });
+  return {
+    dimension: embeddingSize,
+    provenance: config.provenance,
+    features,
+    tensors: { weights: tf.tensor1d(stored.weights), buffers: tf.tensor1d(stored.buffers) },
+    bind: ({ weights, buffers }) => {
+      const scope = bind(network.layout, weights, buffers, false);
+      return {
+        embed: (images) => network.forward(scope, images),
+        features: (images) => network.features(scope, images),
+      };
+    },
+  };
+}
