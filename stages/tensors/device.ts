@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { StageError } from '../contract.js';
+import { OnnxFunction } from './compile.js';
 import type { Pytree } from './pytree.js';
 
 export type DeviceName = 'tensorflow' | 'webgpu' | 'onnx' | 'wasm' | 'cpu';
@@ -53,14 +54,32 @@ export interface Device {
  * @throws StageError naming why it does not work and the remedy
  */
 export async function openDevice(request: string, options: { threads: number }): Promise<Device> {
-  if (request !== 'auto' && request !== 'cpu') throw new StageError(`there is no device '${request}'`);
   await tf.setBackend('cpu');
+  (tf.backend() as { firstUse?: boolean }).firstUse = false;
+  if (request === 'cpu')
+    return {
+      name: 'cpu',
+      description: 'TensorFlow.js in plain JavaScript',
+      rejected: [],
+      threads: options.threads,
+      compile: asItIs,
+    };
+  if (request !== 'auto' && request !== 'onnx') throw new StageError(`there is no device '${request}'`);
+  const runtime = await import('onnxruntime-node');
   return {
-    name: 'cpu',
-    description: 'TensorFlow.js in plain JavaScript',
+    name: 'onnx',
+    description: 'compiled, on ONNX Runtime',
     rejected: [],
     threads: options.threads,
-    compile: asItIs,
+    compile<F extends TensorFunction>(
+      fn: F,
+      { donate = [], check = true }: CompileOptions = {},
+    ): Compiled<F> {
+      const compiled = new OnnxFunction(runtime, fn, { threads: options.threads, donate, check });
+      return Object.assign((...args: Parameters<F>) => compiled.call(args) as Promise<ReturnType<F>>, {
+        dispose: () => compiled.dispose(),
+      });
+    },
   };
 }
 

@@ -39,25 +39,26 @@ export function conv2d(
   const init = options.init ?? { kind: 'uniform', bound: 1 / Math.sqrt(kernel * kernel * channels) };
   const weight = scope.weight(`${name}.weight`, [outChannels, kernel, kernel, channels], init);
   const filter = tf.transpose(weight, [1, 2, 3, 0]) as tf.Tensor4D;
-  const p = kernel >> 1;
-  const y =
-    p === 0
-      ? tf.conv2d(x as tf.Tensor4D, filter, stride, 'valid')
-      : tf.conv2d(
-          x as tf.Tensor4D,
-          filter,
-          stride,
-          [
-            [0, 0],
-            [p, p],
-            [p, p],
-            [0, 0],
-          ],
-          'NHWC',
-          1,
-          'floor',
-        );
+  const y = convolve(x as tf.Tensor4D, filter, kernel, stride);
   return bias ? tf.add(y, scope.weight(`${name}.bias`, [outChannels], { kind: 'zeros' })) : y;
+}
+
+function convolve(x: tf.Tensor4D, filter: tf.Tensor4D, kernel: number, stride: number): tf.Tensor4D {
+  const p = kernel >> 1;
+  if (p === 0) return tf.conv2d(x, filter, stride, 'valid');
+  if (stride === 1 && kernel % 2 === 1) return tf.conv2d(x, filter, 1, 'same');
+  // Not conv2d's own explicit padding: tfjs-node's gradients refuse it. A compiled step merges the two again.
+  return tf.conv2d(
+    tf.pad(x, [
+      [0, 0],
+      [p, p],
+      [p, p],
+      [0, 0],
+    ]),
+    filter,
+    stride,
+    'valid',
+  );
 }
 
 export interface LinearOptions {

@@ -7,6 +7,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { mapLeaves, type Pytree } from './pytree.js';
 import { Random } from './random.js';
+import { shapesOnly } from './trace.js';
 
 /** How a weight starts. */
 export type Init =
@@ -54,7 +55,7 @@ export interface NamedArray {
 }
 
 /**
- * The layout of a network: `forward` is run once on dummy weights, and every weight and buffer it asks is listed in that order.
+ * The layout of a network: `forward` is run once on symbolic weights (nothing is computed), and every weight and buffer it asks is listed in that order.
  * @throws if two weights (or two buffers) have the same name: ask once and use the tensor twice.
  */
 export function layoutOf(forward: (scope: Scope) => unknown): Layout {
@@ -67,7 +68,7 @@ export function layoutOf(forward: (scope: Scope) => unknown): Layout {
     slots.push({ name, shape: [...shape], size, offset, init });
     return offset + size;
   };
-  tf.tidy(() => {
+  shapesOnly(() => {
     forward({
       training: true,
       weight(name, shape, init) {

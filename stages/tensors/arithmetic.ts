@@ -1,0 +1,174 @@
+/**
+ * Recording of elementwise operators, reductions, casts and slices on symbolic values, with the folding that keeps autodiff's
+ * graphs small: x * 0, x * 1, x + 0, products of constants, a multiplication by a cast mask.
+ *
+ * x * 0 folds to 0 also where x could be infinite or NaN: autodiff multiplies by zeros that mean "nothing flows here".
+ */
+import * as tf from '@tensorflow/tfjs';
+import { DATA_TYPE, FloatAttribute, type Attribute } from './onnx-encoder.js';
+import {
+  axesOf,
+  broadcast,
+  fill,
+  inOrder,
+  lift,
+  physicalAxis,
+  reshape,
+  scalarOf,
+  sizeOf,
+  Symbolic,
+  typedArray,
+  type Dtype,
+} from './symbol.js';
+import { sameDims } from './graph.js';
+
+export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
+  return tf.backend_util.assertAndGetBroadcastShape([...a], [...b]);
+}
+
+/** One elementwise node with broadcasting. Its layout is that of the largest operand, so that the large one is not moved. */
+export function elementwise(
+  op: string,
+  operands: readonly Symbolic[],
+  dtype: Dtype,
+  attributes: Record<string, Attribute> = {},
+): Symbolic {
+  const shape = operands.map((operand) => operand.shape).reduce(broadcastShape);
+  const cores = operands.map((operand) => lift(operand, shape.length).core);
+  const coreShape = cores.map((core) => core.shape).reduce(broadcastShape);
+  const largest = Math.max(...cores.map((core) => core.size));
+  const leading = cores.filter((core) => core.size === largest);
+  // Among equals a value that is not in logical order leads: it comes from a convolution, and what follows is likely one too.
+  const { order, graph } = leading.find((core) => !sameDims(core.order, axesOf(shape.length))) ?? leading[0]!;
+  const name = graph.emit(
+    op,
+    cores.map((core) => inOrder(core, order)),
+    attributes,
+  );
+  return broadcast(new Symbolic(graph, coreShape, dtype, name, order), shape);
+}
+
+/** `operand` broadcast to the shape it has together with another. */
+function expanded(operand: Symbolic, shape: number[]): Symbolic {
+  return broadcast(lift(operand, shape.length), shape);
+}
+
+export function multiply(a: Symbolic, b: Symbolic): Symbolic {
+  const shape = broadcastShape(a.shape, b.shape);
+  const { graph, dtype } = a;
+  const [x, y] = [a.uniform, b.uniform];
+  if (x !== undefined && y !== undefined) return fill(graph, shape, folded(x * y, dtype), dtype);
+  for (const [factor, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    if (factor.uniform === 0) return fill(graph, shape, 0, dtype);
+    if (factor.uniform === 1) return expanded(other, shape);
+    if (factor.mask) return elementwise('Where', [factor.mask, other, scalarOf(graph, 0, dtype)], dtype);
+  }
+  return elementwise('Mul', [a, b], dtype);
+}
+
+export function add(a: Symbolic, b: Symbolic): Symbolic {
+  const shape = broadcastShape(a.shape, b.shape);
+  const [x, y] = [a.uniform, b.uniform];
+  if (x !== undefined && y !== undefined) return fill(a.graph, shape, folded(x + y, a.dtype), a.dtype);
+  if (x === 0) return expanded(b, shape);
+  if (y === 0) return expanded(a, shape);
+  return elementwise('Add', [a, b], a.dtype);
+}
+
+/** A result computed here, as the device would round it. */
+function folded(value: number, dtype: Dtype): number {
+  return dtype === 'float32' ? Math.fround(value) : value | 0;
+}
+
+/** Multiplication by a number. */
+export function scale(value: Symbolic, factor: number): Symbolic {
+  return multiply(value, scalarOf(value.graph, factor, value.dtype));
+}
+
+export function cast(value: Symbolic, dtype: Dtype): Symbolic {
+  const { graph } = value;
+  if (value.dtype === dtype) return value;
+  if (value.uniform !== undefined) {
+    const number = dtype === 'bool' ? Number(value.uniform !== 0) : typedArray([value.uniform], dtype)[0]!;
+    return fill(graph, value.shape, number, dtype);
+  }
+  const { core } = value;
+  const name = graph.emit('Cast', [core.name], { to: DATA_TYPE[dtype] });
+  const converted = new Symbolic(graph, core.shape, dtype, name, core.order);
+  if (value.dtype === 'bool') converted.mask = core;
+  const result = broadcast(converted, value.shape);
+  if (value.dtype === 'bool') result.mask = value;
+  return result;
+}
+
+export type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
+
+/** A reduction over logical axes. Over a repeated axis a sum is a multiplication, and a mean or an extremum nothing. */
+export function reduce(
+  op: Reduction,
+  value: Symbolic,
+  axes: number | number[] | undefined,
+  keepDims: boolean,
+): Symbolic {
+  const over = tf.util.parseAxisParam((axes ?? null) as number[], value.shape);
+  const core = op === 'ReduceProd' ? written(value) : value.core;
+  const reduced = (shape: readonly number[]): number[] =>
+    shape.map((dim, axis) => (over.includes(axis) ? 1 : dim));
+  const long = over.filter((axis) => core.shape[axis] !== 1);
+  let result = core;
+  if (long.length > 0) {
+    const physical = long.map((axis) => physicalAxis(core, axis)).sort((a, b) => a - b);
+    const name = core.graph.emit(op, [core.name, core.graph.int64(physical)], { keepdims: 1 });
+    result = new Symbolic(core.graph, reduced(core.shape), core.dtype, name, core.order);
+  }
+  if (op === 'ReduceSum') {
+    const repeats = sizeOf(over.map((axis) => value.shape[axis]! / core.shape[axis]!));
+    if (repeats !== 1) result = scale(result, repeats);
+  }
+  result = broadcast(result, reduced(value.shape));
+  return keepDims
+    ? result
+    : reshape(
+        result,
+        value.shape.filter((_, axis) => !over.includes(axis)),
+      );
+}
+
+/** The value with its broadcast written out. */
+export function written(value: Symbolic): Symbolic {
+  if (!value.base) return value;
+  return new Symbolic(value.graph, value.shape, value.dtype, value.name, value.order);
+}
+
+/** A box of the value; -1 in `size` means up to the end. */
+export function slice(value: Symbolic, begin: readonly number[], size: readonly number[]): Symbolic {
+  const shape = size.map((length, axis) => (length < 0 ? value.shape[axis]! - begin[axis]! : length));
+  if (sameDims(shape, value.shape)) return value;
+  if (value.base) {
+    const { base } = value;
+    const repeated = (axis: number): boolean => base.shape[axis] === 1;
+    const box = slice(
+      base,
+      begin.map((at, axis) => (repeated(axis) ? 0 : at)),
+      shape.map((length, axis) => (repeated(axis) ? 1 : length)),
+    );
+    return broadcast(box, shape);
+  }
+  const { graph } = value;
+  const cut = axesOf(value.rank).filter((axis) => shape[axis] !== value.shape[axis]);
+  const name = graph.emit('Slice', [
+    value.name,
+    graph.int64(cut.map((axis) => begin[axis]!)),
+    graph.int64(cut.map((axis) => begin[axis]! + shape[axis]!)),
+    graph.int64(cut.map((axis) => physicalAxis(value, axis))),
+  ]);
+  return new Symbolic(graph, shape, value.dtype, name, value.order);
+}
+
+/** Leaky ReLU's and other operators' float attributes. */
+export function float(value: number): FloatAttribute {
+  return new FloatAttribute(value);
+}

@@ -1,0 +1,132 @@
+/**
+ * The graph that a trace records: nodes, constants and inputs by name. Equal nodes are recorded once (hash-consing), dead
+ * ones dropped at the end.
+ */
+import {
+  FloatAttribute,
+  type Attribute,
+  type OnnxConstant,
+  type OnnxGraph,
+  type OnnxNode,
+  type OnnxType,
+  type OnnxValue,
+} from './onnx-encoder.js';
+
+/** Constants up to this many bytes are compared by content, so that equal ones are stored once. */
+const SHARED_CONSTANT_BYTES = 4096;
+
+export class Graph {
+  readonly #nodes: OnnxNode[] = [];
+  readonly #constants: OnnxConstant[] = [];
+  readonly #inputs: OnnxValue[] = [];
+  /** What was recorded before: node or constant, spelt out -> the names of its outputs. */
+  readonly #known = new Map<string, string[]>();
+  /** The output of each Reshape -> what it was a reshape of. */
+  readonly #reshaped = new Map<string, { name: string; dims: readonly number[] }>();
+  #count = 0;
+
+  input(dtype: OnnxType, dims: readonly number[]): string {
+    const name = `in${this.#inputs.length}`;
+    this.#inputs.push({ name, dtype, dims });
+    return name;
+  }
+
+  /** Records a node with one output and returns that output's name. */
+  emit(op: string, inputs: string[], attributes: Record<string, Attribute> = {}, domain = ''): string {
+    return this.emitAll(op, inputs, 1, attributes, domain)[0]!;
+  }
+
+  /** Records a node with several outputs. */
+  emitAll(
+    op: string,
+    inputs: string[],
+    outputs: number,
+    attributes: Record<string, Attribute> = {},
+    domain = '',
+  ): string[] {
+    const spelt = Object.entries(attributes).map(
+      ([key, value]) => `${key}=${value instanceof FloatAttribute ? `f${value.value}` : String(value)}`,
+    );
+    const key = `${op}|${inputs.join()}|${spelt.join(';')}|${outputs}`;
+    const known = this.#known.get(key);
+    if (known) return known;
+    const id = this.#count++;
+    const names = Array.from({ length: outputs }, (_, i) => (i === 0 ? `${op}_${id}` : `${op}_${id}_${i}`));
+    this.#nodes.push({ op, inputs, outputs: names, attributes, domain });
+    this.#known.set(key, names);
+    return names;
+  }
+
+  constant(data: OnnxConstant['data'], dims: readonly number[], dtype: OnnxType): string {
+    let key: string | undefined;
+    if (data.byteLength <= SHARED_CONSTANT_BYTES) {
+      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+      key = `constant|${dtype}|${dims.join()}|${bytes}`;
+      const known = this.#known.get(key);
+      if (known) return known[0]!;
+    }
+    const name = `constant_${this.#count++}`;
+    // A copy: the caller may write to its array later.
+    this.#constants.push({ name, data: data.slice(), dims, dtype });
+    if (key !== undefined) this.#known.set(key, [name]);
+    return name;
+  }
+
+  /** A vector of int64, which is how ONNX takes shapes and axes. */
+  int64(values: readonly number[]): string {
+    return this.constant(BigInt64Array.from(values, BigInt), [values.length], 'int64');
+  }
+
+  /** The same elements in another shape. A reshape of a reshape reads the original. */
+  reshape(name: string, from: readonly number[], to: readonly number[]): string {
+    if (sameDims(from, to)) return name;
+    const source = this.#reshaped.get(name);
+    if (source) return this.reshape(source.name, source.dims, to);
+    const out = this.emit('Reshape', [name, this.int64(to)]);
+    this.#reshaped.set(out, { name, dims: from });
+    return out;
+  }
+
+  /** What is needed for the given values, which become the outputs `out0`, `out1`, ... */
+  finish(values: readonly OnnxValue[]): OnnxGraph {
+    const producers = new Map<string, OnnxNode>();
+    for (const node of this.#nodes) for (const output of node.outputs) producers.set(output, node);
+
+    const live = new Set<OnnxNode>();
+    const pending = values.map((value) => value.name);
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      const node = producers.get(name);
+      if (!node || live.has(node)) continue;
+      live.add(node);
+      pending.push(...node.inputs);
+    }
+
+    // An output is its producer's output renamed; where that is taken (an input, a constant, a value given twice), a copy.
+    const renamed = new Map<string, string>();
+    const copies: OnnxNode[] = [];
+    const outputs = values.map(({ name, dtype, dims }, i) => {
+      const output = `out${i}`;
+      if (producers.has(name) && !renamed.has(name)) renamed.set(name, output);
+      else copies.push({ op: 'Identity', inputs: [name], outputs: [output], attributes: {}, domain: '' });
+      return { name: output, dtype, dims };
+    });
+    const rename = (name: string): string => renamed.get(name) ?? name;
+    const nodes = [...this.#nodes.filter((node) => live.has(node)), ...copies].map((node) => ({
+      ...node,
+      inputs: node.inputs.map(rename),
+      outputs: node.outputs.map(rename),
+    }));
+
+    const used = new Set(nodes.flatMap((node) => node.inputs));
+    return {
+      nodes,
+      outputs,
+      inputs: this.#inputs.filter((input) => used.has(input.name)),
+      constants: this.#constants.filter((constant) => used.has(constant.name)),
+    };
+  }
+}
+
+export function sameDims(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((dim, i) => dim === b[i]);
+}

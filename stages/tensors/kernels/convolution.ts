@@ -1,0 +1,240 @@
+/**
+ * Convolutions and their gradients, all as ONNX's Conv or ConvTranspose. tfjs' tensors are NHWC with filters [kh, kw, in, out];
+ * ONNX wants NCHW and [out, in, kh, kw]. A filter kept as [out, kh, kw, in] (layers.ts) needs one cheap transpose.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { slice } from '../arithmetic.js';
+import { sameDims } from '../graph.js';
+import { axesOf, inOrder, reshape, Symbolic } from '../symbol.js';
+import { kernel, type TraceKernel } from './kernel.js';
+
+export const NCHW: readonly number[] = [0, 3, 1, 2];
+const NHWC: readonly number[] = [0, 1, 2, 3];
+const OIHW: readonly number[] = [3, 2, 0, 1];
+const OHWI: readonly number[] = [3, 0, 1, 2];
+
+type Size4 = [number, number, number, number];
+
+interface ConvolutionAttributes {
+  strides: [number, number] | number;
+  pad: 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
+  dilations?: [number, number] | number;
+  dataFormat?: 'NHWC' | 'NCHW';
+  dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+interface Geometry {
+  outShape: number[];
+  height: number;
+  width: number;
+  kernel: [number, number];
+  strides: [number, number];
+  dilations: [number, number];
+  /** Top, left, bottom, right. */
+  pads: Size4;
+}
+
+function geometryOf(
+  input: number[],
+  filter: number[],
+  attributes: ConvolutionAttributes,
+  depthwise = false,
+): Geometry {
+  const { strides, pad, dilations = 1, dataFormat = 'NHWC', dimRoundingMode } = attributes;
+  if (dataFormat !== 'NHWC') throw new Error(`convolutions are traced in NHWC only, not in ${dataFormat}`);
+  const info = tf.backend_util.computeConv2DInfo(
+    input as Size4,
+    filter as Size4,
+    strides,
+    dilations,
+    pad,
+    dimRoundingMode,
+    depthwise,
+  );
+  const { top, left, bottom, right } = info.padInfo;
+  return {
+    outShape: info.outShape,
+    height: info.outHeight,
+    width: info.outWidth,
+    kernel: [info.filterHeight, info.filterWidth],
+    strides: [info.strideHeight, info.strideWidth],
+    dilations: [info.dilationHeight, info.dilationWidth],
+    pads: [top, left, bottom, right],
+  };
+}
+
+function attributesOf({ kernel, strides, dilations, pads }: Geometry): Record<string, number[]> {
+  return { kernel_shape: kernel, strides, dilations, pads };
+}
+
+/** What a convolution reads, with zeros that were put around it in height and width left to its own padding. */
+function unpadded(x: Symbolic, { pads }: Geometry): { source: Symbolic; pads: Size4 } {
+  const [batch, rows, columns, channels] = x.padded?.paddings ?? [];
+  if (!rows || !columns || [...batch!, ...channels!].some((zeros) => zeros !== 0)) return { source: x, pads };
+  const [top, left, bottom, right] = pads;
+  return {
+    source: x.padded!.source,
+    pads: [top + rows[0], left + columns[0], bottom + rows[1], right + columns[1]],
+  };
+}
+
+function convolution(x: Symbolic, filter: Symbolic, attributes: ConvolutionAttributes): Symbolic {
+  const geometry = geometryOf(x.shape, filter.shape, attributes);
+  const { source, pads } = unpadded(x, geometry);
+  const name = x.graph.emit('Conv', [inOrder(source, NCHW), inOrder(filter, OIHW)], {
+    ...attributesOf(geometry),
+    pads,
+  });
+  return new Symbolic(x.graph, geometry.outShape, x.dtype, name, NCHW);
+}
+
+/**
+ * The gradient of a convolution by its input: with stride 1 a convolution with the filter turned by 180 degrees, otherwise a
+ * transposed convolution.
+ */
+function inputGradient(
+  dy: Symbolic,
+  filter: Symbolic,
+  inputShape: number[],
+  attributes: ConvolutionAttributes,
+): Symbolic {
+  const { graph, dtype } = dy;
+  const geometry = geometryOf(inputShape, filter.shape, attributes);
+  const { kernel, strides, dilations, pads } = geometry;
+  const [, height, width] = inputShape as Size4;
+  const reach = [(kernel[0] - 1) * dilations[0] + 1, (kernel[1] - 1) * dilations[1] + 1] as const;
+  if (strides[0] === 1 && strides[1] === 1) {
+    const top = reach[0] - 1 - pads[0];
+    const left = reach[1] - 1 - pads[1];
+    const bottom = height + reach[0] - 1 - geometry.height - top;
+    const right = width + reach[1] - 1 - geometry.width - left;
+    const name = graph.emit('Conv', [inOrder(dy, NCHW), turned(filter)], {
+      ...attributesOf(geometry),
+      pads: [top, left, bottom, right],
+    });
+    return new Symbolic(graph, inputShape, dtype, name, NCHW);
+  }
+  // Rows and columns that the strides never reached get no gradient.
+  const missed = [
+    height - (strides[0] * (geometry.height - 1) + reach[0] - pads[0] - pads[2]),
+    width - (strides[1] * (geometry.width - 1) + reach[1] - pads[1] - pads[3]),
+  ];
+  const name = graph.emit('ConvTranspose', [inOrder(dy, NCHW), inOrder(filter, OIHW)], {
+    ...attributesOf(geometry),
+    output_padding: missed,
+  });
+  return new Symbolic(graph, inputShape, dtype, name, NCHW);
+}
+
+/**
+ * The filter turned by 180 degrees with in and out exchanged, as [in, out, kh, kw]. The turn copies whole blocks of channels, then one
+ * transpose of two axes follows: ORT's transpose of three axes is several times slower.
+ */
+function turned(filter: Symbolic): string {
+  const { graph } = filter;
+  const [kh, kw, inputs, outputs] = filter.shape as Size4;
+  const area = kh * kw;
+  const target = [inputs, outputs, kh, kw];
+  if (area === 1) return inOrder(filter, [2, 3, 0, 1]);
+  const backwards = graph.int64(axesOf(area).reverse());
+  if (sameDims(filter.order, OHWI)) {
+    const blocks = graph.reshape(filter.name, filter.physicalShape, [outputs, area, inputs]);
+    const flipped = graph.emit('Gather', [blocks, backwards], { axis: 1 });
+    const flat = graph.reshape(flipped, [outputs, area, inputs], [outputs * area, inputs]);
+    return graph.reshape(graph.emit('Transpose', [flat], { perm: [1, 0] }), [inputs, outputs * area], target);
+  }
+  const blocks = graph.reshape(inOrder(filter, axesOf(4)), filter.shape, [area, inputs, outputs]);
+  const flipped = graph.emit('Gather', [blocks, backwards], { axis: 0 });
+  return graph.reshape(
+    graph.emit('Transpose', [flipped], { perm: [1, 2, 0] }),
+    [inputs, outputs, area],
+    target,
+  );
+}
+
+/**
+ * The gradient of a convolution by its filter as ONE ordinary convolution, which runs at the full speed of a matrix product:
+ *   input   x in NHWC memory seen as [1, N, H, W Ci]: the batch as channels, input channels interleaved along the width
+ *   filter  dy as [Co, N, Ho, Wo]: a filter as large as the output map, dilated by (stride, stride Ci)
+ *   output  [1, Co, kh, kw Ci]: a product of Co rows, kh kw Ci columns, over N Ho Wo
+ */
+function filterGradient(
+  x: Symbolic,
+  dy: Symbolic,
+  filterShape: number[],
+  attributes: ConvolutionAttributes,
+): Symbolic {
+  const { graph, dtype } = x;
+  const geometry = geometryOf(x.shape, filterShape, attributes);
+  if (geometry.dilations.some((dilation) => dilation !== 1)) {
+    throw new Error('the filter gradient of a dilated convolution is not traced');
+  }
+  const [batch, , , inputs] = x.shape as Size4;
+  const [kh, kw, , outputs] = filterShape as Size4;
+  const [sh, sw] = geometry.strides;
+  const { source, pads } = unpadded(x, geometry);
+  const [top, left] = pads;
+  let [, height, width] = source.shape as Size4;
+  // What dy's window reaches beyond the input is padding; what it does not reach is cut off.
+  const beyond = [
+    kh + (geometry.height - 1) * sh - height - top,
+    kw + (geometry.width - 1) * sw - width - left,
+  ] as const;
+  height += Math.min(beyond[0], 0);
+  width += Math.min(beyond[1], 0);
+  const read = slice(source, [0, 0, 0, 0], [batch, height, width, inputs]);
+  const bottom = Math.max(beyond[0], 0);
+  const right = Math.max(beyond[1], 0);
+
+  const pointwise =
+    kh === 1 && kw === 1 && sh === 1 && sw === 1 && [top, left, bottom, right].every((p) => p === 0);
+  if (pointwise && !sameDims(read.order, NCHW) && sameDims(dy.order, NHWC)) {
+    // Both already lie as rows of channels: a plain product.
+    const pixels = batch * height * width;
+    const rows = graph.reshape(inOrder(read, NHWC), read.shape, [pixels, inputs]);
+    const gradients = graph.reshape(inOrder(dy, NHWC), dy.shape, [pixels, outputs]);
+    const name = graph.emit('Gemm', [rows, gradients], { transA: 1 });
+    return reshape(new Symbolic(graph, [inputs, outputs], dtype, name), filterShape);
+  }
+  const interleaved = graph.reshape(inOrder(read, NHWC), read.shape, [1, batch, height, width * inputs]);
+  const name = graph.emit('Conv', [interleaved, inOrder(dy, [3, 0, 1, 2])], {
+    kernel_shape: [geometry.height, geometry.width],
+    strides: [1, 1],
+    dilations: [sh, sw * inputs],
+    pads: [top, left * inputs, bottom, right * inputs],
+  });
+  const filter = graph.reshape(name, [1, outputs, kh, kw * inputs], [outputs, kh, kw, inputs]);
+  return new Symbolic(graph, filterShape, dtype, filter, OHWI);
+}
+
+function depthwise(x: Symbolic, filter: Symbolic, attributes: ConvolutionAttributes): Symbolic {
+  const { graph } = x;
+  const geometry = geometryOf(x.shape, filter.shape, attributes, true);
+  const { source, pads } = unpadded(x, geometry);
+  const [kh, kw, inputs, multiplier] = filter.shape as Size4;
+  const weights = inOrder(filter, [2, 3, 0, 1]);
+  const grouped = graph.reshape(weights, [inputs, multiplier, kh, kw], [inputs * multiplier, 1, kh, kw]);
+  const name = graph.emit('Conv', [inOrder(source, NCHW), grouped], {
+    ...attributesOf(geometry),
+    pads,
+    group: inputs,
+  });
+  return new Symbolic(graph, geometry.outShape, x.dtype, name, NCHW);
+}
+
+export const convolutionKernels: readonly TraceKernel[] = [
+  kernel<'x' | 'filter', ConvolutionAttributes>('Conv2D', ({ x, filter }, attributes) =>
+    convolution(x, filter, attributes),
+  ),
+  kernel<'dy' | 'filter', ConvolutionAttributes & { inputShape: number[] }>(
+    'Conv2DBackpropInput',
+    ({ dy, filter }, attributes) => inputGradient(dy, filter, attributes.inputShape, attributes),
+  ),
+  kernel<'x' | 'dy', ConvolutionAttributes & { filterShape: number[] }>(
+    'Conv2DBackpropFilter',
+    ({ x, dy }, attributes) => filterGradient(x, dy, attributes.filterShape, attributes),
+  ),
+  kernel<'x' | 'filter', ConvolutionAttributes>('DepthwiseConv2dNative', ({ x, filter }, attributes) =>
+    depthwise(x, filter, attributes),
+  ),
+];

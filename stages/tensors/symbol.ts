@@ -1,0 +1,240 @@
+/**
+ * Symbolic values: what a tensor is while a function is traced.
+ *
+ * A value has the logical (tfjs) shape, and a physical axis order: order[k] is the logical axis that lies at the physical axis k.
+ * So a transpose costs nothing, many reshapes cost nothing, and changes between NHWC (tfjs) and NCHW (ONNX) cancel
+ * out; a Transpose node is recorded only where two layouts really meet.
+ *
+ * A value may also be a broadcast: `base`, of the same rank with 1 where it is repeated, not yet expanded. Autodiff makes many
+ * (ones of a shape, the gradient of a sum); most are consumed without ever being written out.
+ */
+import { sameDims, type Graph } from './graph.js';
+import type { OnnxConstant } from './onnx-encoder.js';
+
+export type Dtype = 'float32' | 'int32' | 'bool';
+
+export class Symbolic {
+  /** Set where the value is a known constant everywhere. */
+  scalar?: number;
+  /** Set where the value is a cast of this boolean: multiplying by it is a choice. */
+  mask?: Symbolic;
+  /** Set where the value is `source` with zeros around it: a convolution can do the padding itself. */
+  padded?: { source: Symbolic; paddings: readonly (readonly [number, number])[] };
+  #name: string | undefined;
+
+  /**
+   * @param name  of the physical array; undefined for a broadcast of `base`
+   */
+  constructor(
+    readonly graph: Graph,
+    readonly shape: number[],
+    readonly dtype: Dtype,
+    name: string | undefined,
+    readonly order: readonly number[] = axesOf(shape.length),
+    readonly base?: Symbolic,
+  ) {
+    this.#name = name;
+  }
+
+  /** The name of the physical array. Writes a broadcast out. */
+  get name(): string {
+    if (this.#name === undefined) {
+      const base = this.base!;
+      this.#name = this.graph.emit('Expand', [base.name, this.graph.int64(this.physicalShape)]);
+    }
+    return this.#name;
+  }
+
+  get physicalShape(): number[] {
+    return this.order.map((axis) => this.shape[axis]!);
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** The value without its broadcast. */
+  get core(): Symbolic {
+    return this.base ?? this;
+  }
+
+  /** The number that every element is, where that is known. */
+  get uniform(): number | undefined {
+    return this.core.scalar;
+  }
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+export function axesOf(rank: number): number[] {
+  return Array.from({ length: rank }, (_, axis) => axis);
+}
+
+/** Values in the array type of their dtype. */
+export function typedArray(values: Iterable<number>, dtype: Dtype): Float32Array | Int32Array | Uint8Array {
+  if (dtype === 'float32') return Float32Array.from(values);
+  return dtype === 'int32' ? Int32Array.from(values) : Uint8Array.from(values);
+}
+
+export function constantOf(
+  graph: Graph,
+  data: OnnxConstant['data'],
+  shape: number[],
+  dtype: Dtype,
+): Symbolic {
+  return new Symbolic(graph, shape, dtype, graph.constant(data, shape, dtype));
+}
+
+/** One number in a shape of `rank` ones. */
+export function scalarOf(graph: Graph, value: number, dtype: Dtype, rank = 0): Symbolic {
+  const data = typedArray([value], dtype);
+  const symbolic = constantOf(graph, data, Array<number>(rank).fill(1), dtype);
+  symbolic.scalar = data[0]!;
+  return symbolic;
+}
+
+/** One number everywhere. */
+export function fill(graph: Graph, shape: number[], value: number, dtype: Dtype): Symbolic {
+  return broadcast(scalarOf(graph, value, dtype, shape.length), shape);
+}
+
+/** `value` repeated to `shape` (same rank), not written out. */
+export function broadcast(value: Symbolic, shape: number[]): Symbolic {
+  if (sameDims(value.shape, shape)) return value;
+  const core = value.core;
+  return new Symbolic(core.graph, shape, core.dtype, undefined, core.order, core);
+}
+
+/** Ones put before the shape until it has that rank. */
+export function lift(value: Symbolic, rank: number): Symbolic {
+  if (value.rank === rank) return value;
+  return reshape(value, [...Array<number>(rank - value.rank).fill(1), ...value.shape]);
+}
+
+/** The name of the value's array in the given physical order: the same array where only axes of length 1 move. */
+export function inOrder(value: Symbolic, order: readonly number[]): string {
+  const { graph, shape } = value;
+  const longAxes = (axes: readonly number[]): number[] => axes.filter((axis) => shape[axis] !== 1);
+  const wanted = order.map((axis) => shape[axis]!);
+  const from = longAxes(value.order);
+  const to = longAxes(order);
+  if (sameDims(from, to)) return graph.reshape(value.name, value.physicalShape, wanted);
+  // Axes that stay neighbours move as one: ORT's transpose is faster with fewer axes.
+  const groups: number[][] = [];
+  for (const axis of from) {
+    const group = groups[groups.length - 1];
+    if (group && to.indexOf(axis) === to.indexOf(group[group.length - 1]!) + 1) group.push(axis);
+    else groups.push([axis]);
+  }
+  const lengths = groups.map((group) => sizeOf(group.map((axis) => shape[axis]!)));
+  const perm = axesOf(groups.length).sort((i, j) => to.indexOf(groups[i]![0]!) - to.indexOf(groups[j]![0]!));
+  const moved = graph.emit('Transpose', [graph.reshape(value.name, value.physicalShape, lengths)], { perm });
+  return graph.reshape(
+    moved,
+    perm.map((i) => lengths[i]!),
+    wanted,
+  );
+}
+
+/** The value with its axes physically in logical order. */
+export function standard(value: Symbolic): Symbolic {
+  const order = axesOf(value.rank);
+  return new Symbolic(value.graph, value.shape, value.dtype, inOrder(value, order), order);
+}
+
+/** The physical axis at which a logical axis lies. */
+export function physicalAxis(value: Symbolic, axis: number): number {
+  return value.order.indexOf(axis);
+}
+
+export function transpose(value: Symbolic, perm: readonly number[]): Symbolic {
+  const shape = perm.map((axis) => value.shape[axis]!);
+  if (value.base) return broadcast(transpose(value.base, perm), shape);
+  const order = value.order.map((axis) => perm.indexOf(axis));
+  return new Symbolic(value.graph, shape, value.dtype, value.name, order);
+}
+
+/** tfjs' reshape: the elements in logical order, in another shape. Free where the physical layout allows it. */
+export function reshape(value: Symbolic, shape: number[]): Symbolic {
+  const { graph, dtype } = value;
+  if (sameDims(value.shape, shape)) return value;
+  if (value.base) {
+    if (value.uniform !== undefined) return fill(graph, shape, value.uniform, dtype);
+    const onlyOnes = sameDims(
+      value.shape.filter((dim) => dim !== 1),
+      shape.filter((dim) => dim !== 1),
+    );
+    if (onlyOnes) {
+      // Ones come or go, so the base is reshaped alike.
+      const baseDims = value.base.shape.filter((_, axis) => value.shape[axis] !== 1);
+      let next = 0;
+      const baseShape = shape.map((dim) => (dim === 1 ? 1 : baseDims[next++]!));
+      return broadcast(reshape(value.base, baseShape), shape);
+    }
+  }
+  const strides = stridesOf(value);
+  const long = axesOf(value.rank).filter((axis) => value.shape[axis] !== 1);
+  const viewed = viewStrides(
+    long.map((axis) => value.shape[axis]!),
+    long.map((axis) => strides[axis]!),
+    shape,
+  );
+  if (!viewed) {
+    const { name } = standard(value);
+    return new Symbolic(graph, shape, dtype, graph.reshape(name, value.shape, shape));
+  }
+  const order = axesOf(shape.length).sort((a, b) => viewed[b]! - viewed[a]! || a - b);
+  const physical = order.map((axis) => shape[axis]!);
+  return new Symbolic(graph, shape, dtype, graph.reshape(value.name, value.physicalShape, physical), order);
+}
+
+/** Elements between neighbours along each logical axis. */
+function stridesOf(value: Symbolic): number[] {
+  const strides = Array<number>(value.rank).fill(1);
+  let stride = 1;
+  for (let k = value.rank - 1; k >= 0; k--) {
+    const axis = value.order[k]!;
+    strides[axis] = stride;
+    stride *= value.shape[axis]!;
+  }
+  return strides;
+}
+
+/**
+ * The rule of PyTorch's `view`: the strides with which an array of the given shape and strides is seen in a new shape, or undefined
+ * where that needs a copy. Runs of axes that are contiguous among themselves are cut anew, from the last to the first.
+ */
+function viewStrides(
+  shape: readonly number[],
+  strides: readonly number[],
+  target: readonly number[],
+): number[] | undefined {
+  const out = Array<number>(target.length).fill(1);
+  if (shape.length === 0) return out;
+  let axis = target.length - 1;
+  let stride = strides[strides.length - 1]!;
+  let runLength = 1;
+  let covered = 1;
+  for (let t = shape.length - 1; t >= 0; t--) {
+    runLength *= shape[t]!;
+    const runEnds = t === 0 || strides[t - 1] !== runLength * stride;
+    if (!runEnds) continue;
+    while (axis >= 0 && (covered < runLength || target[axis] === 1)) {
+      out[axis] = covered * stride;
+      covered *= target[axis]!;
+      axis--;
+    }
+    if (covered !== runLength) return undefined;
+    if (t > 0) {
+      stride = strides[t - 1]!;
+      runLength = covered = 1;
+    }
+  }
+  return axis < 0 ? out : undefined;
+}

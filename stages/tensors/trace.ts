@@ -1,0 +1,268 @@
+/**
+ * Runs a function on symbolic tensors: a tfjs backend ('trace') whose kernels record ONNX nodes where others compute.
+ * tfjs' autodiff works on it unchanged, so a whole training step becomes one graph.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { Graph, sameDims } from './graph.js';
+import { traceKernels } from './kernels/index.js';
+import { encodeModel, type OnnxGraph, type OnnxValue } from './onnx-encoder.js';
+import { leaves, mapLeaves } from './pytree.js';
+import { constantOf, fill, reshape, standard, Symbolic, typedArray, type Dtype } from './symbol.js';
+
+/**
+ * A tensor that the function takes from around it, not as an argument, is frozen into the graph. Small tables are fine; a larger one
+ * is a weight or a batch that was meant to change.
+ */
+export const MAX_CAPTURED_ELEMENTS = 256;
+
+type Values = Float32Array | Int32Array | Uint8Array;
+
+interface Entry {
+  /** Known where the tensor was made from JavaScript numbers, here or before the trace. */
+  values?: Values;
+  shape: number[];
+  dtype: Dtype;
+  /** What the tensor is in the graph that was being recorded when it was made or last used. */
+  symbol?: Symbolic;
+  references: number;
+}
+
+/** What is being recorded; set only while a function is traced. */
+interface Recording {
+  graph: Graph;
+  captureLimit: number;
+}
+
+class TraceBackend extends tf.KernelBackend {
+  recording: Recording | undefined;
+  readonly #entries = new tf.DataStorage<Entry>(this, tf.engine());
+
+  get graph(): Graph {
+    if (!this.recording) throw new Error("the 'trace' backend is only for functions being traced");
+    return this.recording.graph;
+  }
+
+  /** A tensor that stands for a symbolic value. */
+  put(symbol: Symbolic): tf.TensorInfo {
+    const dataId = {};
+    this.#entries.set(dataId, { shape: symbol.shape, dtype: symbol.dtype, symbol, references: 1 });
+    return { dataId, shape: symbol.shape, dtype: symbol.dtype };
+  }
+
+  /** The symbolic value of a tensor, in the tensor's own shape (a reshaped tensor may share its data). */
+  symbolOf({ dataId, shape }: tf.TensorInfo): Symbolic {
+    // For a tensor of another backend this calls move(), below.
+    const entry = this.#entries.get(dataId);
+    if (entry.symbol?.graph !== this.graph) {
+      if (!entry.values)
+        throw new Error('a tensor made in an earlier trace is used: return tensors, never store them aside');
+      entry.symbol = this.#constant(entry.values, entry.shape, entry.dtype);
+    }
+    return sameDims(entry.symbol.shape, shape) ? entry.symbol : reshape(entry.symbol, shape);
+  }
+
+  #constant(values: Values, shape: number[], dtype: Dtype): Symbolic {
+    const first = values[0];
+    return first !== undefined && values.every((value) => Object.is(value, first))
+      ? fill(this.graph, shape, first, dtype)
+      : constantOf(this.graph, values, shape, dtype);
+  }
+
+  /** A tensor made from numbers while tracing: a constant. */
+  override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const dataId = {};
+    this.#store(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  /** A tensor from another backend that the function uses though it was not given it. */
+  override move(
+    dataId: object,
+    values: tf.backend_util.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+    references: number,
+  ): void {
+    // Stored first: it has left its own backend, and must survive the refusal.
+    this.#store(dataId, values, shape, dtype, references);
+    const limit = this.recording?.captureLimit ?? 0;
+    if (values.length > limit) {
+      throw new Error(
+        `the function uses a tensor of shape [${shape.join(', ')}] that is not among its arguments; ` +
+          `it would stay as it is now for ever. Pass it as an argument (${limit} elements may be captured)`,
+      );
+    }
+  }
+
+  #store(
+    dataId: object,
+    values: tf.backend_util.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+    references: number,
+  ): void {
+    if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') {
+      throw new Error(`tensors of type ${dtype} cannot be traced`);
+    }
+    this.#entries.set(dataId, { values: typedArray(values as Values, dtype), shape, dtype, references });
+  }
+
+  override readSync(dataId: object): Values {
+    const { values } = this.#entries.get(dataId);
+    if (values) return values;
+    throw new Error(
+      'the function reads the value of a tensor while it is traced; what depends on values must stay in tensors (tf.where), ' +
+        'and what is wanted outside must be returned',
+    );
+  }
+
+  override read(dataId: object): Promise<Values> {
+    return Promise.resolve(this.readSync(dataId));
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    if (!this.#entries.has(dataId)) return true;
+    const entry = this.#entries.get(dataId);
+    entry.references--;
+    if (!force && entry.references > 0) return false;
+    this.#entries.delete(dataId);
+    return true;
+  }
+
+  override refCount(dataId: object): number {
+    return this.#entries.has(dataId) ? this.#entries.get(dataId).references : 0;
+  }
+
+  override incRef(dataId: object): void {
+    this.#entries.get(dataId).references++;
+  }
+
+  override numDataIds(): number {
+    return this.#entries.numDataIds();
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: true };
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override timerAvailable(): boolean {
+    return false;
+  }
+}
+
+let backend: TraceBackend | undefined;
+
+/** The one tracing backend, registered when it is first needed. */
+function traceBackend(): TraceBackend {
+  if (backend) return backend;
+  const created = new TraceBackend();
+  // Priority 0: never chosen by tfjs itself.
+  tf.registerBackend('trace', () => created, 0);
+  for (const { name, record } of traceKernels) {
+    tf.registerKernel({
+      kernelName: name,
+      backendName: 'trace',
+      kernelFunc: ({ inputs, attrs }) => {
+        const symbols = Array.isArray(inputs)
+          ? (inputs as tf.TensorInfo[]).map((input) => created.symbolOf(input))
+          : Object.fromEntries(
+              Object.entries(inputs)
+                .filter(([, input]) => input !== null && input !== undefined)
+                .map(([key, input]) => [key, created.symbolOf(input as tf.TensorInfo)]),
+            );
+        const result = record(symbols, attrs, created.graph);
+        return Array.isArray(result) ? result.map((symbol) => created.put(symbol)) : created.put(result);
+      },
+    });
+  }
+  backend = created;
+  return created;
+}
+
+/** Runs `body` on the tracing backend and puts the former one back. Tensors made inside are gone afterwards. */
+function recording<T>(captureLimit: number, body: (tracer: TraceBackend) => T): T {
+  const tracer = traceBackend();
+  const former = tf.getBackend();
+  const outer = tracer.recording;
+  tracer.recording = { graph: new Graph(), captureLimit };
+  tf.setBackend('trace');
+  tf.engine().startScope('trace');
+  try {
+    return body(tracer);
+  } catch (error) {
+    throw explained(error);
+  } finally {
+    tf.engine().endScope();
+    tracer.recording = outer;
+    tf.setBackend(former === '' ? 'cpu' : former);
+  }
+}
+
+function explained(error: unknown): unknown {
+  const missing =
+    error instanceof Error && /Kernel '(\w+)' not registered for backend 'trace'/.exec(error.message);
+  if (!missing) return error;
+  return new Error(
+    `the operation ${missing[1]} cannot be traced; write it with others, or add a kernel to stages/tensors/kernels`,
+    { cause: error },
+  );
+}
+
+export interface Trace {
+  graph: OnnxGraph;
+  model: Uint8Array;
+  /** All results in the order of the leaves, whether or not they are outputs of the graph. */
+  results: { dtype: Dtype; shape: number[]; output?: string }[];
+  /** The function's result with other tensors in the place of its leaves. */
+  rebuild(tensors: readonly tf.Tensor[]): unknown;
+}
+
+/**
+ * Traces a function for arguments of these shapes and types. Input i of the graph is `in<i>`, the i-th leaf of the arguments.
+ * @throws where the function reads values, captures large tensors, returns a promise or uses an operation without a kernel
+ */
+export function trace(fn: (...args: never[]) => unknown, args: readonly unknown[]): Trace {
+  return recording(MAX_CAPTURED_ELEMENTS, (tracer) => {
+    const { graph } = tracer;
+    const symbolic = mapLeaves(args, (tensor) => {
+      const dtype = tensor.dtype as Dtype;
+      const symbol = new Symbolic(graph, tensor.shape, dtype, graph.input(dtype, tensor.shape));
+      return tf.engine().makeTensorFromTensorInfo(tracer.put(symbol));
+    }) as never[];
+    const result = fn(...symbolic);
+    if (result instanceof Promise) {
+      // What it does after its first await is of no interest any more.
+      result.catch(() => {});
+      throw new Error('the function returns a promise; a compiled function must be synchronous');
+    }
+    const outputs: OnnxValue[] = [];
+    const results = leaves(result).map(({ tensor }): Trace['results'][number] => {
+      const { shape } = tensor;
+      const dtype = tensor.dtype as Dtype;
+      if (tensor.size === 0) return { dtype, shape };
+      const output = `out${outputs.length}`;
+      outputs.push({ name: standard(tracer.symbolOf(tensor)).name, dtype, dims: shape });
+      return { dtype, shape, output };
+    });
+    const finished = graph.finish(outputs);
+    return {
+      graph: finished,
+      model: encodeModel(finished),
+      results,
+      rebuild: (tensors) => mapLeaves(result, (_, i) => tensors[i]),
+    };
+  });
+}
+
+/** Runs a function for its shapes only: nothing is computed, however large the network. */
+export function shapesOnly<T>(fn: () => T): T {
+  return recording(Infinity, fn);
+}
