@@ -112,3 +112,9 @@ export class StageError extends Error {
     super(message, options);
   }
 }
+
+/**
+ * The diagnostics channel (node:diagnostics_channel) on which stages/tensors publishes the name of the device it opened, so that
+ * journal and report can say what a stage really ran on.
+ */
+export const deviceChannel = 'cemiflow:device';

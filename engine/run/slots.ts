@@ -1,0 +1,92 @@
+/**
+ * The queue that p-queue draws from: of the stages that are ready, the most urgent one for which enough CPUs and GPUs are free.
+ * p-queue itself counts the jobs (-j).
+ */
+import PQueue, { type Queue, type QueueAddOptions } from 'p-queue';
+
+export interface Need {
+  cpus: number;
+  gpus: number;
+  /** Higher goes first. */
+  priority: number;
+}
+
+type Run = () => Promise<unknown>;
+type Options = QueueAddOptions & Partial<Need>;
+
+class ReadyStages implements Queue<Run, Options> {
+  private ready: { run: Run; need: Need }[] = [];
+
+  constructor(private readonly free: { cpus: number; gpus: number }) {}
+
+  /** What p-queue may start now: those that wait for slots are not offered. */
+  get size(): number {
+    return this.ready.filter(({ need }) => this.fits(need)).length;
+  }
+
+  enqueue(run: Run, options: Options = {}): void {
+    const { cpus = 1, gpus = 0, priority = 0 } = options;
+    this.ready.push({ run, need: { cpus, gpus, priority } });
+    // Stable: among equals the one that was ready first.
+    this.ready.sort((a, b) => b.need.priority - a.need.priority);
+  }
+
+  /** The slots are taken here, so that no second stage is offered them, and given back by `withSlots`. */
+  dequeue(): Run | undefined {
+    const index = this.ready.findIndex(({ need }) => this.fits(need));
+    const [entry] = index < 0 ? [] : this.ready.splice(index, 1);
+    if (!entry) return undefined;
+    this.free.cpus -= entry.need.cpus;
+    this.free.gpus -= entry.need.gpus;
+    return entry.run;
+  }
+
+  filter(): Run[] {
+    return this.ready.map(({ run }) => run);
+  }
+
+  setPriority(): void {
+    // p-queue finds tasks by an id; ours have none and their priority does not change.
+  }
+
+  private fits({ cpus, gpus }: Need): boolean {
+    return cpus <= this.free.cpus && gpus <= this.free.gpus;
+  }
+}
+
+export interface Slots {
+  /** Runs `work` once its slots are free. */
+  run<T>(need: Need, work: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * @param jobs stages at a time; at least 1
+ * @param total what the machine has; a stage that asks for more CPUs than that runs alone
+ */
+export function openSlots(jobs: number, total: { cpus: number; gpus: number }): Slots {
+  const free = { ...total };
+  class Ready extends ReadyStages {
+    constructor() {
+      super(free);
+    }
+  }
+  const queue = new PQueue<Ready, Options>({ concurrency: jobs, queueClass: Ready });
+  return {
+    async run(asked, work) {
+      const need = { ...asked, cpus: Math.min(asked.cpus, total.cpus) };
+      try {
+        return await queue.add(async () => {
+          try {
+            return await work();
+          } finally {
+            free.cpus += need.cpus;
+            free.gpus += need.gpus;
+          }
+        }, need);
+      } finally {
+        // p-queue starts one task for each that ends; the slots of one big stage may serve several small ones.
+        queue.concurrency = jobs;
+      }
+    },
+  };
+}
