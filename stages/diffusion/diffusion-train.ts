@@ -145,7 +145,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   await save();
 
   const average = Float32Array.from(await state.average.data());
-  tf.dispose([...leaves(state), ...leaves(fixed)] as tf.Tensor[]);
+  for (const { tensor } of leaves([state, fixed])) tensor.dispose();
   step.dispose();
   const training: JsonObject = {
     ...(settings as unknown as JsonObject),

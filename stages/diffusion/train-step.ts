@@ -98,7 +98,7 @@ export function trainStep(settings: StepSettings) {
 }
 
 /** The loss of a batch as a function of the generator's weights, eq. (14); `parts` in the order of `reportedBy`. */
-function lossFunction(settings: StepSettings, batch: BatchTensors, fixed: Fixed) {
+export function lossFunction(settings: StepSettings, batch: BatchTensors, fixed: Fixed) {
   const { network, prediction, lambda, similarity } = settings;
   const at = { signal: batch.signal, noise: batch.noiseScale };
   const xt = qSample(batch.images, batch.noise, at); // (4)
