@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { compile } from 'json-schema-to-typescript';
+import { writeCodeDigests } from './build/code-digests.mjs';
 
 process.chdir(dirname(new URL(import.meta.url).pathname));
 
@@ -48,3 +49,4 @@ await build({
   target: 'node20',
   logLevel: 'warning',
 });
+await writeCodeDigests('dist', '.');

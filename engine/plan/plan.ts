@@ -48,16 +48,30 @@ export type Reason =
   | { kind: 'forced' }
   | { kind: 'setting-changed'; path: string; was: unknown; now: unknown }
   | { kind: 'input-changed'; input: string; was: readonly Digest[]; now: readonly Digest[] }
-  | { kind: 'code-changed'; part: string; was: string | undefined; now: string | undefined }
+  /** `of`: the kind. `part`: a module or `npm:<package>`; '' where the parts of the old code are not known. */
+  | {
+      kind: 'code-changed';
+      of: string;
+      part: string;
+      was: string | undefined;
+      now: string | undefined;
+    }
   | { kind: 'seed-changed'; was: number | null; now: number | null }
   | { kind: 'cpus-changed'; was: number; now: number }
   | { kind: 'kind-changed'; was: string; now: string }
   | { kind: 'output-damaged'; output: string; detail: string }
   | { kind: 'upstream-runs'; stages: readonly string[] };
 
+/** `stage` is the instance's name. */
 export type Decision =
-  | { act: 'reuse'; key: StageKey; result: StageResult }
+  | { act: 'reuse'; stage: string; key: StageKey; components: KeyComponents; result: StageResult }
   /** Its inputs are known, and no earlier result serves. Never without a reason. */
-  | { act: 'run'; key: StageKey; components: KeyComponents; because: readonly [Reason, ...Reason[]] }
+  | {
+      act: 'run';
+      stage: string;
+      key: StageKey;
+      components: KeyComponents;
+      because: readonly [Reason, ...Reason[]];
+    }
   /** A stage above it will run: whether this one must is known only when that has ended (early cut-off). */
-  | { act: 'maybe'; because: readonly [Reason, ...Reason[]] };
+  | { act: 'maybe'; stage: string; because: readonly [Reason, ...Reason[]] };

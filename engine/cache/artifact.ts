@@ -1,0 +1,240 @@
+/** What an artifact's folder holds, and the digest of its content. */
+import { createHash, webcrypto } from 'node:crypto';
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, digestOf } from '../digest.js';
+import { CacheError, explained, isMissing } from './trouble.js';
+
+export interface ListedFile {
+  /** From the artifact's folder, with '/'. */
+  path: string;
+  size: number;
+  executable: boolean;
+  /** More than one name for the same bytes: somebody else can still write them. */
+  linked: boolean;
+}
+
+export interface Listing {
+  /** Regular files, in the order of their paths' UTF-16 code units. */
+  files: ListedFile[];
+  folders: string[];
+  bytes: number;
+  /** Changes when any file's name, size, times or inode do: content that had this stamp is not read again. */
+  stamp: string;
+  /** The newest time of any file, milliseconds. */
+  newest: number;
+}
+
+/**
+ * Lists a folder without following links.
+ * @param name what the folder is, for messages: "output model of train".
+ * Throws a CacheError where it holds anything but regular files and folders.
+ */
+export function listArtifact(folder: string, name: string): Listing {
+  return list(folder, name, (path, within) => {
+    throw new CacheError(
+      `${name} holds a symbolic link, ${within} -> ${linkTarget(path)}`,
+      'Write the file itself: an artifact must hold all of its bytes (or name another artifact in references.json).',
+    );
+  });
+}
+
+/** Lists an outside folder; links in it are followed, since data sets are often made of them. */
+export function listOutside(folder: string, name: string): Listing {
+  const above = new Set<string>();
+  return list(folder, name, (path, within, walk) => {
+    const target = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (target === undefined) {
+      throw new CacheError(
+        `${name} holds a link to a file that is not there, ${within} -> ${linkTarget(path)}`,
+        'Mend or remove the link.',
+      );
+    }
+    if (!target.isDirectory()) return target;
+    const real = realpathSync(path);
+    if (above.has(real) || `${realpathSync(folder)}/`.startsWith(`${real}/`)) {
+      throw new CacheError(`${name} holds a link to a folder around itself, ${within}`, 'Remove the link.');
+    }
+    above.add(real);
+    walk();
+    above.delete(real);
+    return undefined;
+  });
+}
+
+type OnLink = (path: string, within: string, walk: () => void) => BigIntStats | undefined;
+
+function list(folder: string, name: string, onLink: OnLink): Listing {
+  const files: (ListedFile & { line: string })[] = [];
+  const folders: string[] = [];
+  let bytes = 0;
+  let newest = 0n;
+  const add = (within: string, stat: BigIntStats) => {
+    if (!stat.isFile()) {
+      throw new CacheError(
+        `${name} holds ${within}, which is no regular file`,
+        'Remove it: sockets, pipes and devices have no content to keep.',
+      );
+    }
+    const line = `${within}\0${stat.size}\0${stat.mtimeNs}\0${stat.ctimeNs}\0${stat.ino}\n`;
+    files.push({
+      path: within,
+      size: Number(stat.size),
+      executable: (stat.mode & 0o111n) !== 0n,
+      linked: stat.nlink > 1n,
+      line,
+    });
+    bytes += Number(stat.size);
+    for (const time of [stat.mtimeNs, stat.ctimeNs]) if (time > newest) newest = time;
+  };
+  const walk = (below: string) => {
+    for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
+      const within = below === '' ? entry.name : `${below}/${entry.name}`;
+      const path = join(folder, within);
+      if (entry.isDirectory()) {
+        folders.push(within);
+        walk(within);
+      } else if (entry.isSymbolicLink()) {
+        const target = onLink(path, within, () => walk(within));
+        if (target) add(within, target);
+      } else {
+        add(within, lstatSync(path, { bigint: true }));
+      }
+    }
+  };
+  walk('');
+  files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(file.line);
+  return {
+    files: files.map(({ line: _, ...file }) => file),
+    folders,
+    bytes,
+    stamp: hash.digest('hex'),
+    newest: Number(newest / 1_000_000n),
+  };
+}
+
+function linkTarget(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return 'nothing';
+  }
+}
+
+export interface DigestOptions {
+  /** Whether the executable bit counts: it does in artifacts; in outside folders a USB stick would change it. */
+  modes: boolean;
+}
+
+/** sha256 over the sorted list of {path, size, sha256, executable?} of an artifact's regular files. */
+export async function digestOfListing(
+  folder: string,
+  listing: Listing,
+  { modes }: DigestOptions,
+): Promise<Digest> {
+  const hashes = new Array<string>(listing.files.length);
+  let next = 0;
+  const worker = async () => {
+    while (next < listing.files.length) {
+      const index = next++;
+      const file = listing.files[index]!;
+      hashes[index] = await hashFile(join(folder, file.path), file.size);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(HASHERS, listing.files.length) }, worker));
+  const entries = listing.files.map(({ path, size, executable }, index) => ({
+    path,
+    size,
+    sha256: hashes[index],
+    ...(modes && executable ? { executable: true } : {}),
+  }));
+  return digestOf('artifact/1', entries) as Digest;
+}
+
+/** Files hashed at a time. WebCrypto hashes on libuv's threads, 4 unless UV_THREADPOOL_SIZE says otherwise. */
+const HASHERS = 4;
+const SMALL = 256 * 1024;
+const LARGE = 64 * 1024 * 1024;
+
+/** sha256 of a file's content. Small files here and now, middle ones beside each other on other cores, huge ones in pieces. */
+export async function hashFile(path: string, size: number): Promise<string> {
+  if (size <= SMALL) return whole(path, size, createHash('sha256').update(readFileSync(path)).digest('hex'));
+  if (size <= LARGE) {
+    const content = await readFile(path);
+    const hash = await webcrypto.subtle.digest('SHA-256', content);
+    return whole(path, size, Buffer.from(hash).toString('hex'));
+  }
+  const hash = createHash('sha256');
+  const file = await open(path, 'r');
+  try {
+    for await (const piece of file.createReadStream({ highWaterMark: 4 * 1024 * 1024, autoClose: false })) {
+      hash.update(piece as Buffer);
+    }
+  } finally {
+    await file.close();
+  }
+  return whole(path, size, hash.digest('hex'));
+}
+
+/** The hash, once it is sure that the file still has the size that goes into the digest beside it. */
+function whole(path: string, size: number, hash: string): string {
+  if (statSync(path).size !== size) {
+    throw new CacheError(
+      `${path} changed while it was read`,
+      'Run again when nothing writes there any more.',
+    );
+  }
+  return hash;
+}
+
+/**
+ * Digest of an outside file or folder, and its stamp.
+ * Throws a CacheError where it is missing, unreadable, or changes while it is read.
+ */
+export async function readOutside(
+  path: string,
+  remembered: (stamp: string) => Digest | undefined,
+): Promise<{ digest: Digest; stamp: string; newest: number; fresh: boolean }> {
+  try {
+    const stat = statSync(path, { bigint: true });
+    if (stat.isDirectory()) {
+      const listing = listOutside(path, path);
+      const known = remembered(listing.stamp);
+      if (known) return { ...listing, digest: known, fresh: false };
+      const digest = await digestOfListing(path, listing, { modes: false });
+      if (listOutside(path, path).stamp !== listing.stamp) throw changed(path);
+      return { ...listing, digest, fresh: true };
+    }
+    if (!stat.isFile()) {
+      throw new CacheError(`${path} is neither a file nor a folder`, 'Give a file or a folder as input.');
+    }
+    const stamp = stampOf(stat);
+    const newest = Number((stat.mtimeNs > stat.ctimeNs ? stat.mtimeNs : stat.ctimeNs) / 1_000_000n);
+    const known = remembered(stamp);
+    if (known) return { digest: known, stamp, newest, fresh: false };
+    const sha256 = await hashFile(path, Number(stat.size));
+    if (stampOf(statSync(path, { bigint: true })) !== stamp) throw changed(path);
+    const digest = digestOf('file/1', { size: Number(stat.size), sha256 }) as Digest;
+    return { digest, stamp, newest, fresh: true };
+  } catch (error) {
+    const at = (error as NodeJS.ErrnoException).path ?? path;
+    if (isMissing(error)) {
+      throw new CacheError(
+        at === path ? `${path} does not exist` : `${at} vanished while ${path} was read`,
+        at === path
+          ? 'Correct the path, or put the data there.'
+          : 'Run again when nothing writes there any more.',
+        { cause: error },
+      );
+    }
+    throw explained(error, `read ${path}`, path);
+  }
+}
+
+const stampOf = (stat: BigIntStats) => `${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}:${stat.ino}`;
+
+const changed = (path: string) =>
+  new CacheError(`${path} changed while it was read`, 'Run again when nothing writes there any more.');

@@ -1,0 +1,106 @@
+/** One attempt at a stage: its folders while it runs, and the moment its outputs become results. */
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArtifactType } from '../../stages/contract.js';
+import type { StageKey } from '../digest.js';
+import { keyOf } from '../plan/key.js';
+import type { KeyComponents, OutputRecord, StageResult } from '../plan/plan.js';
+import type { Lock } from './lock.js';
+import type { Objects } from './objects.js';
+import type { Results } from './results.js';
+import { type Session, removeTree } from './session.js';
+import { guarded } from './trouble.js';
+
+export interface Finished {
+  components: KeyComponents;
+  /** The declared outputs, by name; each folder must have been filled. */
+  outputs: Readonly<Record<string, ArtifactType>>;
+  metrics: Readonly<Record<string, number>>;
+  warnings: readonly string[];
+  by: StageResult['by'];
+}
+
+export interface Attempt {
+  readonly key: StageKey;
+  /** What a resume needs, kept under the key until a commit. Exists; may hold files of an earlier attempt. */
+  readonly checkpoint: string;
+  /** A fresh, empty folder for that output, also when asked for again. */
+  outputFolder(name: string): Promise<string>;
+  /** The lock also lives as long as that process: an attempt's child may outlive a killed engine for a moment. */
+  holdFor(pid: number): Promise<void>;
+  /**
+   * Makes results of the output folders: all of them, or none. Hashes, fsyncs, makes read-only and moves into place;
+   * then writes the result, removes the checkpoint and lets the key go.
+   * Throws a CacheError (no space, no permission, a link in an output, an empty output); the attempt is then still open.
+   */
+  commit(finished: Finished): Promise<StageResult>;
+  /** Removes the output folders and lets the key go. `keep`: whether the checkpoint stays for a resume. */
+  abandon(options: { keep: boolean }): Promise<void>;
+}
+
+export interface AttemptParts {
+  key: StageKey;
+  root: string;
+  lock: Lock;
+  session: Session;
+  objects: Objects;
+  results: Results;
+  /** Called with the result when it is in place. */
+  committed(): Promise<void>;
+}
+
+export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
+  const { key, root, lock, session, objects, results } = parts;
+  const checkpoint = join(root, 'checkpoints', key);
+  const outputs = await session.path('outputs');
+  await guarded('make the folders of a stage', root, async () => {
+    await mkdir(checkpoint, { recursive: true });
+    await mkdir(outputs);
+  });
+  const folderOf = (name: string) => join(outputs, encodeURIComponent(name));
+  return {
+    key,
+    checkpoint,
+    outputFolder: (name) =>
+      guarded(`make the folder of output ${name}`, root, async () => {
+        await removeTree(folderOf(name));
+        await mkdir(folderOf(name), { recursive: true });
+        return folderOf(name);
+      }),
+    holdFor: (pid) => lock.holdFor(pid),
+    async commit({ components, outputs: types, metrics, warnings, by }) {
+      if (keyOf(components) !== key) throw new TypeError(`the components of ${by.stage} do not have its key`);
+      const result = await guarded(`store the result of ${by.stage}`, root, async () => {
+        const records: Record<string, OutputRecord> = {};
+        for (const [name, type] of Object.entries(types)) {
+          const stored = await objects.take(folderOf(name), `output ${name} of ${by.stage}`);
+          records[name] = { type, ...stored };
+        }
+        const result: StageResult = { key, components, outputs: records, ...sayable(metrics, warnings), by };
+        await results.write(result, await session.open());
+        return result;
+      });
+      await removeTree(checkpoint);
+      await removeTree(outputs);
+      await lock.release();
+      await parts.committed();
+      return result;
+    },
+    async abandon({ keep }) {
+      await removeTree(outputs);
+      if (keep)
+        await rmdir(checkpoint).catch(() => undefined); // only an empty one goes
+      else await removeTree(checkpoint);
+      await lock.release();
+    },
+  };
+}
+
+/** JSON has no NaN and no infinity: such a metric is left out, and said instead of lost. */
+function sayable(metrics: Finished['metrics'], warnings: readonly string[]) {
+  const odd = Object.entries(metrics).filter(([, value]) => !Number.isFinite(value));
+  return {
+    metrics: Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value))),
+    warnings: [...warnings, ...odd.map(([name, value]) => `metric ${name} ended as ${value}`)],
+  };
+}

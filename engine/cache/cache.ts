@@ -1,0 +1,196 @@
+/**
+ * The cache: what stages made, by content, under one folder that engine processes share.
+ *
+ *     objects/ab/<digest>/   artifacts, read-only        results/ab/<key>.json  which outputs a key has
+ *     checkpoints/<key>/     unfinished work             code/<digest>.json     the modules behind a code digest
+ *     locks/<key>.<n>        who works on a key          tmp/<process>/         what is being written
+ *     stat.json              what was hashed before
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest, StageKey } from '../digest.js';
+import type { KeyComponents, StageResult } from '../plan/plan.js';
+import { listArtifact, readOutside } from './artifact.js';
+import { type Attempt, openAttempt } from './attempt.js';
+import { type WaitOptions, takeLock } from './lock.js';
+import { Objects } from './objects.js';
+import { Results } from './results.js';
+import { Session } from './session.js';
+import { StatCache } from './stat-cache.js';
+import { errno, guarded, isMissing } from './trouble.js';
+
+/** There was a result, and it cannot be used: the stage must run again. */
+export interface Damaged {
+  damaged: readonly [Trouble, ...Trouble[]];
+}
+
+export interface Trouble {
+  /** '' where the result file itself is damaged. */
+  output: string;
+  detail: string;
+}
+
+export const isDamaged = (found: StageResult | Damaged | undefined): found is Damaged =>
+  found !== undefined && 'damaged' in found;
+
+export type Begun = { attempt: Attempt; result?: undefined } | { attempt?: undefined; result: StageResult };
+
+export interface BeginOptions extends WaitOptions {
+  /** Run although there is a result (--force). */
+  force?: boolean;
+}
+
+export interface CacheSize {
+  objects: { count: number; bytes: number };
+  results: number;
+  checkpoints: { count: number; bytes: number };
+}
+
+export interface Verified {
+  checked: number;
+  damaged: { digest: Digest; detail: string }[];
+}
+
+export interface Cache {
+  readonly root: string;
+  /** The result of that key, its outputs checked; Damaged where one cannot be used (and was moved away). */
+  lookup(key: StageKey): Promise<StageResult | Damaged | undefined>;
+  /**
+   * The earlier result to compare with: the latest of that stage name, else of the same kind the one that differs least.
+   * @param unknown names of inputs whose content is not known yet; they count as no difference.
+   */
+  nearest(
+    components: KeyComponents,
+    stage: string,
+    unknown?: ReadonlySet<string>,
+  ): Promise<StageResult | undefined>;
+  /**
+   * Takes the key, waiting while another engine works on it; then either an attempt is ours to make, or the other
+   * engine has left its result.
+   */
+  beginAttempt(key: StageKey, options?: BeginOptions): Promise<Begun>;
+  /** The folder of that artifact. Whether it is sound, `lookup` has checked. */
+  objectPath(digest: string): string;
+  /** Digest of an outside file or folder (absolute path). Throws a CacheError. */
+  digestPath(path: string): Promise<Digest>;
+  size(): Promise<CacheSize>;
+  /** Checks all objects, and moves damaged ones away. `all`: read every byte; else only what looks changed. */
+  verify(all: boolean, progress?: (done: number, total: number) => void): Promise<Verified>;
+  /** Saves the stat cache. */
+  flush(): Promise<void>;
+  /** Saves the stat cache and removes this process's temporary folder. */
+  close(): Promise<void>;
+}
+
+/** Opens the cache in that folder (it need not exist), and removes what killed engines left. */
+export async function openCache(root: string): Promise<Cache> {
+  const session = new Session(join(root, 'tmp'));
+  await session.sweep();
+  return new LocalCache(root, session);
+}
+
+export class LocalCache implements Cache {
+  readonly stats: StatCache;
+  readonly objects: Objects;
+  readonly results: Results;
+
+  constructor(
+    readonly root: string,
+    readonly session: Session,
+  ) {
+    this.stats = new StatCache(join(root, 'stat.json'));
+    this.objects = new Objects(root, this.stats, session);
+    this.results = new Results(root);
+  }
+
+  async lookup(key: StageKey): Promise<StageResult | Damaged | undefined> {
+    const read = this.results.read(key);
+    if (read === undefined) return undefined;
+    if ('torn' in read) return { damaged: [{ output: '', detail: read.torn }] };
+    const troubles: Trouble[] = [];
+    for (const [output, { digest }] of Object.entries(read.result.outputs)) {
+      const detail = await this.objects.trouble(digest);
+      if (detail) troubles.push({ output, detail });
+    }
+    const [first, ...rest] = troubles;
+    if (first) return { damaged: [first, ...rest] };
+    this.results.touch(key);
+    return read.result;
+  }
+
+  nearest(components: KeyComponents, stage: string, unknown: ReadonlySet<string> = new Set()) {
+    return Promise.resolve(this.results.nearest(components, stage, unknown));
+  }
+
+  async beginAttempt(key: StageKey, { force = false, ...wait }: BeginOptions = {}): Promise<Begun> {
+    const { root, session, objects, results } = this;
+    const lock = await guarded('lock a stage', root, () => takeLock(join(root, 'locks', key), wait));
+    try {
+      const found = force ? undefined : await this.lookup(key);
+      if (found && !isDamaged(found)) {
+        await lock.release();
+        return { result: found };
+      }
+      const committed = () => this.flush();
+      return { attempt: await openAttempt({ key, root, lock, session, objects, results, committed }) };
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  objectPath(digest: string): string {
+    return this.objects.path(digest);
+  }
+
+  async digestPath(path: string): Promise<Digest> {
+    const read = await readOutside(path, (stamp) => this.stats.recall(path, stamp));
+    if (read.fresh) this.stats.learn(path, read.stamp, read.digest, read.newest);
+    return read.digest;
+  }
+
+  async size(): Promise<CacheSize> {
+    const weigh = async (folder: string, names: readonly string[]) => {
+      let bytes = 0;
+      for (const name of names) bytes += listArtifact(join(folder, name), name).bytes;
+      return { count: names.length, bytes };
+    };
+    const objects = this.objects.all().map((digest) => join(digest.slice(0, 2), digest));
+    const checkpoints = await readdir(join(this.root, 'checkpoints')).catch((error: unknown) => {
+      if (isMissing(error)) return [];
+      throw error;
+    });
+    return {
+      objects: await weigh(join(this.root, 'objects'), objects),
+      results: this.results.keys().length,
+      checkpoints: await weigh(join(this.root, 'checkpoints'), checkpoints),
+    };
+  }
+
+  async verify(all: boolean, progress?: (done: number, total: number) => void): Promise<Verified> {
+    const digests = this.objects.all();
+    const damaged: Verified['damaged'] = [];
+    for (const [done, digest] of digests.entries()) {
+      progress?.(done, digests.length);
+      const detail = await this.objects.trouble(digest, { thorough: all });
+      if (detail) damaged.push({ digest, detail });
+    }
+    await this.flush();
+    return { checked: digests.length, damaged };
+  }
+
+  async flush(): Promise<void> {
+    if (!this.stats.changed) return;
+    try {
+      await this.stats.save(await this.session.open());
+    } catch (error) {
+      // Only speed is lost, also on a disk that is full or read-only; a write that matters will say so.
+      if (errno(error) === undefined && errno((error as Error).cause) === undefined) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    await this.session.close();
+  }
+}

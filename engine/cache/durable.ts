@@ -1,0 +1,44 @@
+/** Writing that a power cut cannot tear: into a temporary file, fsync, rename, fsync of the folder. */
+import { randomUUID } from 'node:crypto';
+import { open, mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errno } from './trouble.js';
+
+/**
+ * Replaces `path` by `text`, all or nothing.
+ * @param temporary an existing folder on the same disk, swept when its owner is dead.
+ */
+export async function writeDurably(path: string, text: string, temporary: string): Promise<void> {
+  const beside = join(temporary, randomUUID());
+  try {
+    const file = await open(beside, 'wx');
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await mkdir(dirname(path), { recursive: true });
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+export async function syncFolder(path: string): Promise<void> {
+  await sync(path).catch((error: unknown) => {
+    // Some network file systems cannot sync a folder; then its entry is as durable as they make it.
+    if (!['EINVAL', 'ENOTSUP', 'EISDIR', 'EBADF'].includes(errno(error) ?? '')) throw error;
+  });
+}
+
+export async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

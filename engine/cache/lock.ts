@@ -1,0 +1,150 @@
+/**
+ * A lock on one stage key, between engine processes that share a cache. It heals itself: the lock of a dead process is
+ * passed over, that of an engine on another machine once its heartbeat has stopped.
+ *
+ * A lock is a file `<key>.<generation>`, made with O_EXCL, holding its owner. A dead lock is never deleted by others
+ * (two of them could delete each other's), but outbid: whoever creates the next generation holds the lock, and removes
+ * the older files when it lets go. So at any time the holder is the living owner of the highest generation.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync, statSync, utimesSync } from 'node:fs';
+import { mkdir, unlink, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Owner, livesStill, readOwner, startOf, thisProcess } from './owner.js';
+import { errno, isMissing } from './trouble.js';
+
+export const HEARTBEAT_SECONDS = 10;
+/** After so long without a heartbeat, as watched by our own clock, an owner that we cannot ask is taken for dead. */
+const SILENCE_SECONDS = 60;
+/** A lock file whose owner cannot be read: killed between making and filling it. */
+const TORN_SECONDS = 5;
+const POLL_MILLISECONDS = 200;
+
+export interface Lock {
+  /** The lock also lives as long as that process does. */
+  holdFor(pid: number): Promise<void>;
+  release(): Promise<void>;
+}
+
+interface Seen {
+  owner: Owner | undefined;
+  text: string;
+  /** The heartbeat, and since when (performance.now()) we have seen that same one. */
+  beat: number;
+  since: number;
+}
+
+export interface WaitOptions {
+  signal?: AbortSignal | undefined;
+  /** Called once, when somebody else holds the lock. */
+  waiting?: ((owner: Owner | undefined) => void) | undefined;
+}
+
+/** Waits until the lock is ours. Throws `signal.reason` when told to stop waiting. */
+export async function takeLock(path: string, { signal, waiting }: WaitOptions = {}): Promise<Lock> {
+  const watched = new Map<string, Seen>();
+  let told = false;
+  for (;;) {
+    signal?.throwIfAborted();
+    const dead: string[] = [];
+    let generation = 0;
+    let holder: Seen | undefined;
+    for (; ; generation++) {
+      const seen = look(`${path}.${generation}`, watched);
+      if (seen === undefined) break;
+      if (!isDead(seen)) {
+        holder = seen;
+        break;
+      }
+      dead.push(seen.text);
+    }
+    if (holder === undefined) {
+      const lock = await create(path, generation, dead);
+      if (lock !== undefined) return lock;
+      continue;
+    }
+    if (!told) waiting?.(holder.owner);
+    told = true;
+    await sleep(POLL_MILLISECONDS, undefined, signal ? { signal } : {});
+  }
+}
+
+/** Whether a living process holds the lock: gc leaves such keys alone. */
+export function isHeld(path: string): boolean {
+  for (let generation = 0; ; generation++) {
+    const seen = look(`${path}.${generation}`, new Map());
+    if (seen === undefined) return false;
+    // Without having watched it, an owner elsewhere counts as living while its heartbeat is near by the clock.
+    if (seen.owner === undefined || livesStill(seen.owner) === 'alive') return true;
+    if (livesStill(seen.owner) === 'unknown' && Date.now() - seen.beat < SILENCE_SECONDS * 10_000)
+      return true;
+  }
+}
+
+function look(file: string, watched: Map<string, Seen>): Seen | undefined {
+  try {
+    const text = readFileSync(file, 'utf8');
+    const beat = statSync(file).mtimeMs;
+    const before = watched.get(file);
+    const since = before?.text === text && before.beat === beat ? before.since : performance.now();
+    const seen = { owner: readOwner(text), text, beat, since };
+    watched.set(file, seen);
+    return seen;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function isDead({ owner, since }: Seen): boolean {
+  const silence = (performance.now() - since) / 1000;
+  if (owner === undefined) return silence > TORN_SECONDS;
+  const lives = livesStill(owner);
+  return lives === 'dead' || (lives === 'unknown' && silence > SILENCE_SECONDS);
+}
+
+/** The lock, or undefined where somebody was faster. */
+async function create(path: string, generation: number, dead: readonly string[]): Promise<Lock | undefined> {
+  const file = `${path}.${generation}`;
+  const older = dead.map((_, index) => `${path}.${index}`);
+  const owner: Owner & { token: string } = { ...thisProcess(), token: randomUUID() };
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await writeFile(file, JSON.stringify(owner), { flag: 'wx' });
+  } catch (error) {
+    if (errno(error) === 'EEXIST') return undefined;
+    // Made and not filled (no space): it must not look held.
+    await unlink(file).catch(() => undefined);
+    throw error;
+  }
+  // Between our look and our creation another may have healed this lock, worked, let go, and a third one begun anew.
+  const same = older.every((name, index) => look(name, new Map())?.text === dead[index]);
+  if (!same) {
+    await unlink(file);
+    return undefined;
+  }
+  const heart = setInterval(() => {
+    const now = Date.now() / 1000;
+    try {
+      utimesSync(file, now, now);
+    } catch {
+      // The folder was removed under us; the commit will say so.
+    }
+  }, HEARTBEAT_SECONDS * 1000);
+  heart.unref();
+  return {
+    async holdFor(pid) {
+      await writeFile(file, JSON.stringify({ ...owner, worker: { pid, started: startOf(pid) } }));
+    },
+    async release() {
+      clearInterval(heart);
+      // Ours last: while an older file is there, ours must be too.
+      for (const name of [...older, file]) {
+        await unlink(name).catch((error: unknown) => {
+          if (!isMissing(error)) throw error;
+        });
+      }
+    },
+  };
+}

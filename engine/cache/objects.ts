@@ -1,0 +1,175 @@
+/**
+ * The artifacts, by the digest of their content: <cache>/objects/ab/<digest>/, read-only. They are checked on use, and
+ * what does not have its digest any more is moved away, never used.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmod, copyFile, mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Digest } from '../digest.js';
+import { type Listing, digestOfListing, listArtifact } from './artifact.js';
+import { sync, syncFolder } from './durable.js';
+import { type Session, removeTree } from './session.js';
+import type { StatCache } from './stat-cache.js';
+import { CacheError, errno, isMissing } from './trouble.js';
+
+/** A file in an artifact's folder that lists the digests of artifacts it refers to instead of copying them. */
+export const REFERENCES = 'references.json';
+
+export class Objects {
+  constructor(
+    private readonly root: string,
+    private readonly stats: StatCache,
+    private readonly session: Session,
+  ) {}
+
+  path(digest: string): string {
+    if (!/^[0-9a-f]{64}$/.test(digest)) throw new TypeError(`'${digest}' is no digest`);
+    return join(this.root, 'objects', digest.slice(0, 2), digest);
+  }
+
+  all(): Digest[] {
+    const names = (folder: string) => {
+      try {
+        return readdirSync(folder).sort();
+      } catch (error) {
+        if (isMissing(error)) return [];
+        throw error;
+      }
+    };
+    const folder = join(this.root, 'objects');
+    return names(folder).flatMap((two) =>
+      names(join(folder, two)).filter((name) => /^[0-9a-f]{64}$/.test(name)),
+    ) as Digest[];
+  }
+
+  /**
+   * What is wrong with an object or with one that it refers to, in words; undefined where all is well.
+   * @param thorough read every byte, whatever the stat cache says.
+   */
+  async trouble(digest: Digest, { thorough = false } = {}): Promise<string | undefined> {
+    const seen = new Set<Digest>();
+    const open = [digest];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      const trouble = await this.troubleOfOne(next, thorough);
+      if (trouble) return next === digest ? trouble : `it refers to ${next.slice(0, 12)}: ${trouble}`;
+      const references = this.references(next);
+      if (typeof references === 'string') return references;
+      open.push(...references);
+    }
+    return undefined;
+  }
+
+  private async troubleOfOne(digest: Digest, thorough: boolean): Promise<string | undefined> {
+    const path = this.path(digest);
+    let listing: Listing;
+    try {
+      listing = listArtifact(path, digest.slice(0, 12));
+      if (!thorough && this.stats.recall(digest, listing.stamp) === digest) return undefined;
+      const found = await digestOfListing(path, listing, { modes: true });
+      if (found === digest) {
+        this.stats.learn(digest, listing.stamp, digest);
+        return undefined;
+      }
+    } catch (error) {
+      if (isMissing(error) && statSync(path, { throwIfNoEntry: false }) === undefined) {
+        return 'its folder is missing';
+      }
+      // Unreadable (EIO) or with a link in it: as bad as changed. What is not the object's fault goes up.
+      if (!(error instanceof CacheError) && !isMissing(error) && errno(error) !== 'EIO') throw error;
+    }
+    this.stats.forget(digest);
+    await this.session.takeAway(path, 'damaged').catch((error: unknown) => {
+      // On a read-only disk it stays, is found damaged each time, and is still never used.
+      if (!['EROFS', 'EACCES', 'EPERM'].includes(errno(error) ?? '')) throw error;
+    });
+    return 'its content has changed';
+  }
+
+  /** The digests an object's references.json lists, or what is wrong with that file. */
+  references(digest: Digest): Digest[] | string {
+    return readReferences(this.path(digest));
+  }
+
+  /**
+   * Makes an object of a folder that nobody writes any more; the folder is gone afterwards.
+   * @param name "output model of train", for messages.
+   */
+  async take(folder: string, name: string): Promise<{ digest: Digest; bytes: number; files: number }> {
+    let listing = listArtifact(folder, name);
+    if (listing.files.length === 0) {
+      throw new CacheError(
+        `${name} is empty: the stage ended well and wrote nothing there`,
+        'Let the stage write its result into the folder it is given.',
+      );
+    }
+    for (const file of listing.files) if (file.linked) await separate(join(folder, file.path));
+    const references = readReferences(folder);
+    if (typeof references === 'string') throw new CacheError(`${name}: ${references}`, REFERENCES_REMEDY);
+    for (const reference of references) {
+      const trouble = await this.trouble(reference);
+      if (trouble) {
+        throw new CacheError(
+          `${name} refers to artifact ${reference.slice(0, 12)}: ${trouble}`,
+          'Run again: the stage that makes it runs first.',
+        );
+      }
+    }
+    const digest = await digestOfListing(folder, listing, { modes: true });
+    const path = this.path(digest);
+    if (statSync(path, { throwIfNoEntry: false }) && !(await this.trouble(digest))) {
+      await removeTree(folder);
+      return { digest, bytes: listing.bytes, files: listing.files.length };
+    }
+    for (const file of listing.files) {
+      await sync(join(folder, file.path));
+      await chmod(join(folder, file.path), file.executable ? 0o555 : 0o444);
+    }
+    for (const below of listing.folders.reverse()) {
+      await syncFolder(join(folder, below));
+      await chmod(join(folder, below), 0o555);
+    }
+    await syncFolder(folder);
+    listing = listArtifact(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      await rename(folder, path);
+    } catch (error) {
+      // Another engine was faster with the same content.
+      if (!['ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')) throw error;
+      await removeTree(folder);
+      return { digest, bytes: listing.bytes, files: listing.files.length };
+    }
+    // Last, since a folder that cannot be written cannot be moved either.
+    await chmod(path, 0o555);
+    await syncFolder(dirname(path));
+    this.stats.learn(digest, listing.stamp, digest);
+    return { digest, bytes: listing.bytes, files: listing.files.length };
+  }
+}
+
+const REFERENCES_REMEDY = 'It must be a JSON array of digests of artifacts in the cache.';
+
+function readReferences(folder: string): Digest[] | string {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, REFERENCES), 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value) && value.every((item) => /^[0-9a-f]{64}$/.test(String(item)))) return value;
+  } catch {
+    // Said below.
+  }
+  return `its ${REFERENCES} is no list of digests`;
+}
+
+/** Gives a file that has other names bytes of its own: whoever holds the other name could change ours. */
+async function separate(path: string): Promise<void> {
+  await copyFile(path, `${path}.own`);
+  await rename(`${path}.own`, path);
+}

@@ -1,0 +1,113 @@
+/**
+ * This process's own folder in <cache>/tmp. All that is being written is under it, so that what a killed engine left is
+ * found and removed by the next one.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs';
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HEARTBEAT_SECONDS } from './lock.js';
+import { livesStill, readOwner, thisProcess } from './owner.js';
+import { errno, guarded, isMissing } from './trouble.js';
+
+const OWNER = 'owner.json';
+/** How long a folder whose owner we cannot ask (another machine, or not yet written) goes without a heartbeat. */
+const SILENCE_MILLISECONDS = 3600_000;
+
+export class Session {
+  private readonly folder: string;
+  private made: Promise<string> | undefined;
+  private heart: NodeJS.Timeout | undefined;
+
+  constructor(private readonly temporary: string) {
+    this.folder = join(temporary, `${process.pid}-${randomUUID().slice(0, 8)}`);
+  }
+
+  /** The folder, made when first asked for: a plan on a read-only disk needs none. */
+  open(): Promise<string> {
+    this.made ??= guarded('write to the cache', dirname(this.temporary), async () => {
+      await mkdir(this.folder, { recursive: true });
+      const owner = join(this.folder, OWNER);
+      await writeFile(owner, JSON.stringify(thisProcess()));
+      this.heart = setInterval(() => {
+        const now = Date.now() / 1000;
+        try {
+          utimesSync(owner, now, now);
+        } catch {
+          // Removed under us: the next write says so.
+        }
+      }, HEARTBEAT_SECONDS * 1000);
+      this.heart.unref();
+      return this.folder;
+    }).catch((error: unknown) => {
+      // The next one may find space again.
+      this.made = undefined;
+      throw error;
+    });
+    return this.made;
+  }
+
+  /** A fresh path in the folder. */
+  async path(label: string): Promise<string> {
+    return join(await this.open(), `${label}-${randomUUID().slice(0, 8)}`);
+  }
+
+  /** Moves a file or folder out of sight; false where it is not there. */
+  async takeAway(path: string, label: string): Promise<boolean> {
+    try {
+      // A folder moves only if it can be written itself.
+      if (statSync(path).isDirectory()) await chmod(path, 0o755);
+      await rename(path, await this.path(label));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.heart);
+    if (this.made) await removeTree(this.folder);
+    this.made = undefined;
+  }
+
+  /** Removes what dead engines left. A disk that cannot be written keeps it: reading must work there too. */
+  async sweep(): Promise<void> {
+    for (const name of await readdir(this.temporary).catch(() => [])) {
+      const folder = join(this.temporary, name);
+      if (folder === this.folder || !isAbandoned(folder)) continue;
+      await removeTree(folder).catch((error: unknown) => {
+        if (!['EROFS', 'EACCES', 'EPERM', 'ENOTEMPTY'].includes(errno(error) ?? '')) throw error;
+      });
+    }
+  }
+}
+
+function isAbandoned(folder: string): boolean {
+  const file = join(folder, OWNER);
+  try {
+    const owner = existsSync(file) ? readOwner(readFileSync(file, 'utf8')) : undefined;
+    const lives = owner ? livesStill(owner) : 'unknown';
+    if (lives !== 'unknown') return lives === 'dead';
+    return Date.now() - statSync(existsSync(file) ? file : folder).mtimeMs > SILENCE_MILLISECONDS;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/** Removes a folder that may be read-only, or was a moment ago. */
+export async function removeTree(path: string): Promise<void> {
+  const openUp = async (folder: string): Promise<void> => {
+    await chmod(folder, 0o755);
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) await openUp(join(folder, entry.name));
+    }
+  };
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) await openUp(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  await rm(path, { recursive: true, force: true });
+}

@@ -1,0 +1,71 @@
+/**
+ * Remembers which digest a folder or file had when its names, sizes, times and inodes looked as they do now, so that a
+ * second look costs no reading. Losing it costs a hash, never a wrong answer.
+ */
+import { readFileSync } from 'node:fs';
+import type { Digest } from '../digest.js';
+import { writeDurably } from './durable.js';
+
+/**
+ * A file written within this time before it was hashed may be written again in the same tick of a coarse clock (2 s on
+ * FAT) and look the same. So young a stamp is not remembered.
+ */
+const SETTLED_MILLISECONDS = 2000;
+
+type Entries = Map<string, { stamp: string; digest: string }>;
+
+export class StatCache {
+  private readonly entries: Entries;
+  private readonly learnt: Entries = new Map();
+  private readonly forgotten = new Set<string>();
+
+  constructor(private readonly file: string) {
+    this.entries = read(file);
+  }
+
+  /** @param name an object's digest, or an outside path (absolute). */
+  recall(name: string, stamp: string): Digest | undefined {
+    const entry = this.entries.get(name);
+    return entry?.stamp === stamp ? (entry.digest as Digest) : undefined;
+  }
+
+  /** @param newest the newest time in the stamp, milliseconds, where somebody else may be writing. */
+  learn(name: string, stamp: string, digest: Digest, newest = 0): void {
+    if (Date.now() - newest < SETTLED_MILLISECONDS) return;
+    this.entries.set(name, { stamp, digest });
+    this.learnt.set(name, { stamp, digest });
+    this.forgotten.delete(name);
+  }
+
+  forget(name: string): void {
+    this.entries.delete(name);
+    this.learnt.delete(name);
+    this.forgotten.add(name);
+  }
+
+  get changed(): boolean {
+    return this.learnt.size > 0 || this.forgotten.size > 0;
+  }
+
+  /** Writes what was learnt over what other engines wrote meanwhile. */
+  async save(temporary: string): Promise<void> {
+    const merged = new Map([...read(this.file), ...this.learnt]);
+    for (const name of this.forgotten) merged.delete(name);
+    this.learnt.clear();
+    this.forgotten.clear();
+    const text = JSON.stringify({ format: FORMAT, entries: Object.fromEntries(merged) });
+    await writeDurably(this.file, text, temporary);
+  }
+}
+
+const FORMAT = 'cemiflow-stat/1';
+
+function read(file: string): Entries {
+  try {
+    const value = JSON.parse(readFileSync(file, 'utf8')) as { format?: unknown; entries?: object };
+    if (value.format === FORMAT) return new Map(Object.entries(value.entries ?? {}));
+  } catch {
+    // Missing or torn: everything is hashed again.
+  }
+  return new Map();
+}

@@ -1,0 +1,43 @@
+/**
+ * Whether a stage must run, and why. `plan`, `run`, `status` and `why` all ask here, so they cannot disagree.
+ * Pure: it reads no disk and no clock; the caller brings what it found there (make-plan.ts).
+ */
+import type { StageKey } from '../digest.js';
+import { differences } from './differences.js';
+import type { Decision, KeyComponents, Reason, StageResult } from './plan.js';
+
+export interface Known {
+  /** Instances whose outputs this one reads and that run or may run. */
+  upstream: readonly string[];
+  /** Without the inputs that come from `upstream`. */
+  components: KeyComponents;
+  /** Names of inputs not known yet, because they come from `upstream`. */
+  unknownInputs: ReadonlySet<string>;
+  /** Of the components, where all inputs are known. */
+  key?: StageKey;
+  /** What the cache has for the key: a sound result, or what is wrong with it. */
+  found?: StageResult | { damaged: readonly { output: string; detail: string }[] } | undefined;
+  /** The earlier result to compare with, where there is no sound one. */
+  nearest?: StageResult | undefined;
+  forced: boolean;
+}
+
+/** @param stage the instance's name. */
+export function decide(stage: string, known: Known): Decision {
+  const { upstream, components, unknownInputs, key, found, nearest, forced } = known;
+  if (key !== undefined && found && 'outputs' in found && !forced) {
+    return { act: 'reuse', stage, key, components, result: found };
+  }
+  const because: Reason[] = [];
+  if (forced) because.push({ kind: 'forced' });
+  if (upstream.length > 0) because.push({ kind: 'upstream-runs', stages: upstream });
+  if (found && 'damaged' in found) {
+    for (const { output, detail } of found.damaged) because.push({ kind: 'output-damaged', output, detail });
+  } else if (found === undefined) {
+    if (nearest) because.push(...differences(nearest.components, components, unknownInputs));
+    else because.push({ kind: 'never-ran' });
+  }
+  const [first = { kind: 'never-ran' }, ...rest] = because;
+  if (key === undefined) return { act: 'maybe', stage, because: [first, ...rest] };
+  return { act: 'run', stage, key, components, because: [first, ...rest] };
+}

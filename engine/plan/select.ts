@@ -1,0 +1,80 @@
+/** Which stages the options of a command line mean: --force, --until, --only. */
+import { distance } from 'fastest-levenshtein';
+import type { Experiment, StageInstance } from '../experiment/experiment.js';
+
+/** An option names a stage that the file does not have. */
+export class SelectionError extends Error {
+  override readonly name = 'SelectionError';
+  constructor(
+    message: string,
+    readonly remedy: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface Selection {
+  /** Names of the instances asked for. */
+  wanted: ReadonlySet<string>;
+  /** These and all that they depend on, in topological order. */
+  needed: readonly StageInstance[];
+  forced: ReadonlySet<string>;
+}
+
+/** A name is a stage's (all its points) or one instance's. */
+export function selectStages(
+  experiment: Experiment,
+  {
+    force = new Set<string>(),
+    until,
+    only,
+  }: { force?: ReadonlySet<string>; until?: string | undefined; only?: string | undefined },
+): Selection {
+  const named = (word: string, option: string) => {
+    const found = experiment.stages.filter(({ name, stage }) => name === word || stage === word);
+    if (found.length === 0) throw unknownStage(experiment, word, option);
+    return found.map(({ name }) => name);
+  };
+  const forced = new Set([...force].flatMap((word) => named(word, '--force')));
+  if (until === undefined && only === undefined) {
+    return {
+      wanted: new Set(experiment.stages.map(({ name }) => name)),
+      needed: experiment.stages,
+      forced,
+    };
+  }
+  const ends = only === undefined ? named(until!, '--until') : named(only, '--only');
+  const needed = withAncestors(experiment, ends);
+  const wanted = new Set(only === undefined ? needed.map(({ name }) => name) : ends);
+  return { wanted, needed, forced };
+}
+
+/** Instances whose outputs or end this one waits for. */
+export function dependencies(instance: StageInstance): string[] {
+  const names = new Set(instance.after);
+  for (const sources of Object.values(instance.inputs)) {
+    for (const source of sources) if (source.from === 'stage') names.add(source.stage);
+  }
+  return [...names];
+}
+
+function withAncestors(experiment: Experiment, ends: readonly string[]): StageInstance[] {
+  const marked = new Set(ends);
+  // From the last to the first, so that a stage is marked before its own dependencies are looked at.
+  for (const instance of [...experiment.stages].reverse()) {
+    if (marked.has(instance.name)) for (const name of dependencies(instance)) marked.add(name);
+  }
+  return experiment.stages.filter(({ name }) => marked.has(name));
+}
+
+function unknownStage(experiment: Experiment, word: string, option: string): SelectionError {
+  const names = [...new Set(experiment.stages.flatMap(({ name, stage }) => [stage, name]))];
+  const [nearest] = [...names].sort((a, b) => distance(a, word) - distance(b, word));
+  const close = nearest !== undefined && distance(nearest, word) <= Math.max(2, word.length / 3);
+  return new SelectionError(
+    `${option} ${word}: ${experiment.file} has no stage of that name`,
+    close
+      ? `Did you mean '${nearest}'?`
+      : `Its stages: ${[...new Set(experiment.stages.map(({ stage }) => stage))].join(', ')}.`,
+  );
+}
