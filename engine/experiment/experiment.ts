@@ -89,6 +89,8 @@ export interface Diagnostic {
   message: string;
   /** Remedy or nearest name. */
   hint?: string;
+  /** The line at fault, for the code frame. Absent where there is no text to show. */
+  text?: string;
 }
 
 export type Loaded =
@@ -101,6 +103,10 @@ export interface LoadOptions {
   set: readonly string[];
   /** --seed: as --set seed=N. */
   seed?: number;
+  /** What `env.NAME` reads; process.env where absent. Only names that the file's `env:` lists are read. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** The folder that paths of --set are relative to; the process's where absent. */
+  cwd?: string;
 }
 
 export type { Json, JsonObject };

@@ -1,0 +1,89 @@
+/**
+ * The located tree: YAML values of which each knows the text it came from. Loading works on this and turns into plain
+ * values only what it hands on. Trees are shared (aliases, merges), so nothing here changes a node once made.
+ */
+import type { Json } from './experiment.js';
+import type { Span } from './source.js';
+
+export interface ScalarNode {
+  type: 'scalar';
+  value: null | boolean | number | string;
+  span: Span;
+}
+export interface ListNode {
+  type: 'list';
+  items: readonly Node[];
+  span: Span;
+}
+export interface MapNode {
+  type: 'map';
+  entries: ReadonlyMap<string, Entry>;
+  span: Span;
+}
+export type Node = ScalarNode | ListNode | MapNode;
+export interface Entry {
+  key: Span;
+  value: Node;
+}
+export type Path = readonly (string | number)[];
+
+/** Names that reach into JavaScript's own objects; no key of a file may have them. */
+export const prototypeNames: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+export function isMap(node: Node | undefined): node is MapNode {
+  return node?.type === 'map';
+}
+
+/** The entry under a key of a map; undefined for anything else. */
+export function entryOf(node: Node | undefined, key: string): Entry | undefined {
+  return node?.type === 'map' ? node.entries.get(key) : undefined;
+}
+
+export function valueAt(node: Node | undefined, key: string): Node | undefined {
+  return entryOf(node, key)?.value;
+}
+
+/** The node at a path, or the deepest one there is on the way to it. */
+export function nearestNode(root: Node, path: Path): { node: Node; key?: Span; whole: boolean } {
+  let node = root;
+  let key: Span | undefined;
+  for (const step of path) {
+    const entry =
+      node.type === 'map'
+        ? node.entries.get(String(step))
+        : node.type === 'list' && node.items[Number(step)]
+          ? { value: node.items[Number(step)]! }
+          : undefined;
+    if (!entry) return { node, ...(key ? { key } : {}), whole: false };
+    node = entry.value;
+    if ('key' in entry) key = (entry as Entry).key;
+  }
+  return { node, ...(key ? { key } : {}), whole: true };
+}
+
+/** The plain value; `scalar` may replace a leaf. Depth is bounded by the parser. */
+export function toPlain(node: Node, scalar: (leaf: ScalarNode, path: Path) => Json = (leaf) => leaf.value): Json {
+  const visit = (at: Node, path: Path): Json => {
+    if (at.type === 'scalar') return scalar(at, path);
+    if (at.type === 'list') return at.items.map((item, index) => visit(item, [...path, index]));
+    return Object.fromEntries([...at.entries].map(([key, entry]) => [key, visit(entry.value, [...path, key])]));
+  };
+  return visit(node, []);
+}
+
+/** How a value's type is called in messages. */
+export function typeName(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  if (typeof value === 'string') return 'text';
+  if (typeof value === 'boolean') return 'true or false';
+  return 'a number';
+}
+
+/** A value as it is shown in a message: JSON, cut where it is long. */
+export function shown(value: unknown): string {
+  const text = typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? 'nothing');
+  const line = text.replace(/\s+/g, ' ');
+  return line.length > 60 ? `${line.slice(0, 57)}...` : line;
+}
