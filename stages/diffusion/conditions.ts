@@ -73,12 +73,17 @@ export function conditionOf(
     const m = tf.reshape(needed(inputs.m, 'm'), [images, 1]);
     const similarity = linear(scope, 'condition.similarity', m, embedding); // F1, (6)
     const both = tf.concat([identity, similarity as tf.Tensor2D], 1);
-    return { tokens: tf.reshape(linear(scope, 'condition.tokens', both, tokens * channels), shape) as tf.Tensor3D }; // F2, (7)
+    return {
+      tokens: tf.reshape(linear(scope, 'condition.tokens', both, tokens * channels), shape) as tf.Tensor3D,
+    }; // F2, (7)
   }
   const style = needed(settings.style, 'style settings');
   let look = linear(scope, 'condition.style', needed(inputs.style, 'style'), channels);
   if (inputs.keep) look = dropout(look, inputs.keep, 1 - style.dropout);
-  const position = scope.weight('condition.position', [1, style.grid ** 2 + 1, channels], { kind: 'normal', std: 0.02 });
+  const position = scope.weight('condition.position', [1, style.grid ** 2 + 1, channels], {
+    kind: 'normal',
+    std: 0.02,
+  });
   const own = tf.reshape(linear(scope, 'condition.tokens', identity, tokens * channels), shape);
   const scale = scope.weight('condition.modulation.scale', [1], { kind: 'constant', value: 1e-3 });
   return {
@@ -107,7 +112,12 @@ export function styleStatistics(map: tf.Tensor4D, grid: number): tf.Tensor3D {
   for (let row = 0; row < grid; row++) {
     for (let column = 0; column < grid; column++) {
       const [top, left] = [start(row, height), start(column, width)];
-      const size = [-1, end(row, height) - top, end(column, width) - left, -1] as [number, number, number, number];
+      const size = [-1, end(row, height) - top, end(column, width) - left, -1] as [
+        number,
+        number,
+        number,
+        number,
+      ];
       cells.push(statistics(tf.slice(map, [0, top, left, 0], size)));
     }
   }

@@ -75,7 +75,10 @@ export function ddimStep(
   at: DdimTensors,
   z?: tf.Tensor4D,
 ): tf.Tensor4D {
-  const coefficients = { signal: tf.reshape(at.signal, [1, 1, 1, 1]), noise: tf.reshape(at.noise, [1, 1, 1, 1]) } as {
+  const coefficients = {
+    signal: tf.reshape(at.signal, [1, 1, 1, 1]),
+    noise: tf.reshape(at.noise, [1, 1, 1, 1]),
+  } as {
     signal: tf.Tensor4D;
     noise: tf.Tensor4D;
   };

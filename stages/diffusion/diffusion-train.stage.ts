@@ -10,11 +10,16 @@ export const stage: StageDeclaration<DiffusionTrainSettings> = {
   schema,
   inputs: {
     dataset: { types: ['images', 'groups'], description: 'Faces to train on.' },
-    model: { types: ['model'], optional: true, description: 'E_id, the frozen FR network; not for method unconditional.' },
+    model: {
+      types: ['model'],
+      optional: true,
+      description: 'E_id, the frozen FR network; not for method unconditional.',
+    },
     init: {
       types: ['model', 'files'],
       optional: true,
-      description: 'A generator whose weights to start from, with init: input. A folder with config.json and model.safetensors.',
+      description:
+        'A generator whose weights to start from, with init: input. A folder with config.json and model.safetensors.',
     },
   },
   outputs: { model: { type: 'model', description: 'The generator, its averaged weights.' } },
@@ -23,13 +28,18 @@ export const stage: StageDeclaration<DiffusionTrainSettings> = {
   check(settings) {
     const { unet, m, betaStart, betaEnd } = settings as TrainSettings;
     const problems: { path: string; message: string }[] = [];
-    if (similaritiesOf(m).length === 0) problems.push({ path: 'm', message: 'the range is empty: from is above to' });
-    if (betaStart > betaEnd) problems.push({ path: 'betaStart', message: `${betaStart} is above betaEnd (${betaEnd})` });
+    if (similaritiesOf(m).length === 0)
+      problems.push({ path: 'm', message: 'the range is empty: from is above to' });
+    if (betaStart > betaEnd)
+      problems.push({ path: 'betaStart', message: `${betaStart} is above betaEnd (${betaEnd})` });
     unet.multipliers.forEach((multiplier, level) => {
       const width = unet.base * multiplier;
       const level1 = `level ${level} has base x multiplier = ${width} channels`;
       if (width % unet.groups !== 0)
-        problems.push({ path: 'unet.groups', message: `${level1}, which ${unet.groups} groups do not divide` });
+        problems.push({
+          path: 'unet.groups',
+          message: `${level1}, which ${unet.groups} groups do not divide`,
+        });
       const middle = unet.decoder === 'full' && level === unet.multipliers.length - 1;
       const attends = unet.attentionAt.includes(2 ** level) || middle;
       if (attends && width > unet.headChannels && width % unet.headChannels !== 0)

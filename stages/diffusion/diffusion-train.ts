@@ -43,10 +43,13 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   if (method !== 'unconditional' && !context.has('model'))
     throw new StageError(`method ${method} needs E_id`, 'Add an input `model`, the output of fr-train.');
   const recogniser =
-    method === 'unconditional' ? undefined : openFrozenRecogniser(context.input('model').path, { width, height });
+    method === 'unconditional'
+      ? undefined
+      : openFrozenRecogniser(context.input('model').path, { width, height });
 
   const { tokens, channels, grid, dropout } = settings.condition;
-  const style = method === 'dcface' && recogniser ? { grid, features: recogniser.features, dropout } : undefined;
+  const style =
+    method === 'dcface' && recogniser ? { grid, features: recogniser.features, dropout } : undefined;
   const network: GeneratorNetwork = {
     method,
     width,
@@ -66,7 +69,9 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   const layout = generatorLayout(network);
   const begin = beginning(context, layout, config);
   const total = settings.steps ?? Math.max(1, Math.round((settings.epochs * dataset.count) / settings.batch));
-  context.log(`${method} generator of ${layout.size} weights, ${total} steps of ${settings.batch} images on ${device.name}`);
+  context.log(
+    `${method} generator of ${layout.size} weights, ${total} steps of ${settings.batch} images on ${device.name}`,
+  );
 
   const batches = new TrainBatches(dataset, {
     seed: context.seed,
@@ -102,7 +107,9 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
       state.v.data(),
       state.average.data(),
     ]);
-    saveCheckpoint(context.checkpoint, { step: done, weights, m, v, average, sums } as Parameters<typeof saveCheckpoint>[1]);
+    saveCheckpoint(context.checkpoint, { step: done, weights, m, v, average, sums } as Parameters<
+      typeof saveCheckpoint
+    >[1]);
   };
 
   let saved = performance.now();
@@ -185,7 +192,10 @@ function beginning(
     return { weights };
   }
   if (!context.has('init'))
-    throw new StageError('with.init is input, but the stage has no input init', 'Add `init` to its inputs, or set with.init to none.');
+    throw new StageError(
+      'with.init is input, but the stage has no input init',
+      'Add `init` to its inputs, or set with.init to none.',
+    );
   const start = startFrom(context.input('init').path, layout, weights, config);
   const count = layout.weights.length;
   context.log(
@@ -213,7 +223,11 @@ function scalarsOf(lr: number, step: number, { ema, emaPower }: TrainSettings): 
   return { lr: tf.scalar(lr), c1: tf.scalar(c1), c2: tf.scalar(c2), decay: tf.scalar(decay) };
 }
 
-function tensorsOf(batch: TrainBatch, schedule: NoiseSchedule, { width, height, condition }: GeneratorNetwork): BatchTensors {
+function tensorsOf(
+  batch: TrainBatch,
+  schedule: NoiseSchedule,
+  { width, height, condition }: GeneratorNetwork,
+): BatchTensors {
   const count = batch.t.length;
   const images: [number, number, number, number] = [count, height, width, 3];
   const perImage = (value: (t: number) => number) => Float32Array.from(batch.t, value);
@@ -221,13 +235,25 @@ function tensorsOf(batch: TrainBatch, schedule: NoiseSchedule, { width, height, 
     images: tf.tensor4d(batch.images, images),
     noise: tf.tensor4d(batch.noise, images),
     time: tf.tensor2d(timeEmbedding(batch.t), [count, 128]),
-    signal: tf.tensor4d(perImage((t) => schedule.signal(t)), [count, 1, 1, 1]),
-    noiseScale: tf.tensor4d(perImage((t) => schedule.noise(t)), [count, 1, 1, 1]),
+    signal: tf.tensor4d(
+      perImage((t) => schedule.signal(t)),
+      [count, 1, 1, 1],
+    ),
+    noiseScale: tf.tensor4d(
+      perImage((t) => schedule.noise(t)),
+      [count, 1, 1, 1],
+    ),
     g: tf.tensor1d(perImage((t) => t / schedule.steps)),
     ...(batch.identityImages ? { identityImages: tf.tensor4d(batch.identityImages, images) } : {}),
     ...(batch.m ? { m: tf.tensor1d(batch.m) } : {}),
     ...(batch.keep
-      ? { keep: tf.tensor3d(batch.keep, [count, batch.keep.length / count / condition.channels, condition.channels]) }
+      ? {
+          keep: tf.tensor3d(batch.keep, [
+            count,
+            batch.keep.length / count / condition.channels,
+            condition.channels,
+          ]),
+        }
       : {}),
   };
 }

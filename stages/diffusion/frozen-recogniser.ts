@@ -41,7 +41,10 @@ export interface BoundRecogniser {
  * @param size of the images it will see
  * @throws StageError where the folder holds no recogniser, or one that takes other images
  */
-export function openFrozenRecogniser(folder: string, size: { width: number; height: number }): FrozenRecogniser {
+export function openFrozenRecogniser(
+  folder: string,
+  size: { width: number; height: number },
+): FrozenRecogniser {
   const config = readRecogniserConfig(folder);
   if (config.kind !== 'recognition')
     throw new StageError(

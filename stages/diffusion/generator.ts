@@ -42,7 +42,11 @@ export interface GeneratorInputs {
 }
 
 /** The network: the prediction [B, H, W, 3] for x_t under its condition. */
-export function predict(scope: Scope, network: GeneratorNetwork, { xt, time, condition }: GeneratorInputs): tf.Tensor4D {
+export function predict(
+  scope: Scope,
+  network: GeneratorNetwork,
+  { xt, time, condition }: GeneratorInputs,
+): tf.Tensor4D {
   const { method, unet: settings } = network;
   const told = conditionOf(scope, method, network.condition, condition, xt.shape[0], settings.timeWidth);
   return unet(scope, settings, { xt, time, ...told });
@@ -90,7 +94,11 @@ export function readGenerator(folder: string): Generator {
   checkDigest(folder, config);
   const layout = generatorLayout(config);
   try {
-    return { config, layout, weights: fromNamed(layout, readSafetensors(join(folder, 'model.safetensors'))).weights };
+    return {
+      config,
+      layout,
+      weights: fromNamed(layout, readSafetensors(join(folder, 'model.safetensors'))).weights,
+    };
   } catch (error) {
     throw new StageError(`${folder}: ${(error as Error).message}`, undefined, { cause: error });
   }
@@ -158,10 +166,16 @@ function readConfig(folder: string): GeneratorConfig {
   try {
     config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as GeneratorConfig;
   } catch (error) {
-    throw new StageError(`${folder}: no generator: ${(error as Error).message}`, 'Give the output of diffusion-train.');
+    throw new StageError(
+      `${folder}: no generator: ${(error as Error).message}`,
+      'Give the output of diffusion-train.',
+    );
   }
   if (config.kind !== 'unet')
-    throw new StageError(`${folder}: a model of kind '${config.kind}', not a generator`, 'Give the output of diffusion-train.');
+    throw new StageError(
+      `${folder}: a model of kind '${config.kind}', not a generator`,
+      'Give the output of diffusion-train.',
+    );
   return config;
 }
 
@@ -173,7 +187,10 @@ function checkDigest(folder: string, config: GeneratorConfig): void {
   const record = join(folder, 'record.json');
   const expected: [string, string][] = [['config.json', config.provenance.weights]];
   if (existsSync(record))
-    expected.push(['record.json', String((JSON.parse(readFileSync(record, 'utf8')) as { digest?: unknown }).digest)]);
+    expected.push([
+      'record.json',
+      String((JSON.parse(readFileSync(record, 'utf8')) as { digest?: unknown }).digest),
+    ]);
   for (const [name, digest] of expected) {
     if (digest !== found)
       throw new StageError(

@@ -77,7 +77,9 @@ export class Sampler {
       x = await this.#denoise(this.#weights, x, tf.tensor2d(timeEmbedding([t]), [1, 128]), at, condition, z);
     }
     const values = await x.data();
-    const pixels = Uint8Array.from(values, (value) => Math.round((Math.min(1, Math.max(-1, value)) + 1) * 127.5));
+    const pixels = Uint8Array.from(values, (value) =>
+      Math.round((Math.min(1, Math.max(-1, value)) + 1) * 127.5),
+    );
     x.dispose();
     return pixels;
   }

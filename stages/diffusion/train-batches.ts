@@ -55,7 +55,11 @@ export class TrainBatches {
     const choice = random('t');
     const t = Int32Array.from({ length: batch }, () => choice.int(steps));
     const images = this.#images(rows, flip ? random('flip') : undefined);
-    const result: TrainBatch = { images, noise: random('noise').fillNormal(new Float32Array(images.length)), t };
+    const result: TrainBatch = {
+      images,
+      noise: random('noise').fillNormal(new Float32Array(images.length)),
+      t,
+    };
     if (similarities) {
       const m = random('m');
       result.m = Float32Array.from({ length: batch }, () => similarities[m.int(similarities.length)]!);

@@ -36,7 +36,10 @@ export function readCheckpoint(folder: string, size: number): TrainCheckpoint | 
   const vector = (name: (typeof vectors)[number]): Float32Array => {
     const data = tensors.get(name)?.data;
     if (!(data instanceof Float32Array) || (name !== 'sums' && data.length !== size))
-      throw new StageError(`${file}: ${name} is not a vector of this network's ${size} weights`, 'Delete the file: training starts again.');
+      throw new StageError(
+        `${file}: ${name} is not a vector of this network's ${size} weights`,
+        'Delete the file: training starts again.',
+      );
     return data;
   };
   return {

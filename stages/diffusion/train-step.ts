@@ -70,7 +70,11 @@ export interface Fixed {
 
 /** Names of the numbers that a step reports, in their order. */
 export function reportedBy(settings: Pick<StepSettings, 'network'>): string[] {
-  const parts = { cemiface: ['loss/rec', 'loss/sim'], dcface: ['loss/identity', 'loss/style'], unconditional: [] };
+  const parts = {
+    cemiface: ['loss/rec', 'loss/sim'],
+    dcface: ['loss/identity', 'loss/style'],
+    unconditional: [],
+  };
   return ['loss', 'loss/mse', ...parts[settings.network.method], 'gradient_norm'];
 }
 
@@ -108,7 +112,8 @@ export function lossFunction(settings: StepSettings, batch: BatchTensors, fixed:
   const own = recogniser?.embed(batch.images); // (5)
   const identity = batch.identityImages ? recogniser?.embed(batch.identityImages) : own;
   const grid = network.condition.style?.grid;
-  const style = recogniser && grid !== undefined ? styleStatistics(recogniser.features(batch.images), grid) : undefined;
+  const style =
+    recogniser && grid !== undefined ? styleStatistics(recogniser.features(batch.images), grid) : undefined;
 
   return (scope: Parameters<typeof predict>[0]): { loss: tf.Scalar; aux: { parts: tf.Scalar[] } } => {
     const { time, m, keep, g } = batch;

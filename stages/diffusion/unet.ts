@@ -6,7 +6,15 @@
  * UNet's weights. Images are NHWC in [-1, 1], any size; levels halve it, rounding up.
  */
 import * as tf from '@tensorflow/tfjs';
-import { attention, conv2d, groupNorm, groupNormAffine, linear, swish, upsample2 } from '../tensors/layers.js';
+import {
+  attention,
+  conv2d,
+  groupNorm,
+  groupNormAffine,
+  linear,
+  swish,
+  upsample2,
+} from '../tensors/layers.js';
 import type { Scope } from '../tensors/network.js';
 
 export interface UNetSettings {
@@ -57,7 +65,8 @@ export function unet(scope: Scope, settings: UNetSettings, inputs: UNetInputs): 
   if (inputs.modulation) time = tf.add(time, inputs.modulation);
   const embedding = swish(time) as tf.Tensor2D;
 
-  const block = (name: string, x: tf.Tensor4D, width: number) => residual(scope, name, x, width, embedding, groups);
+  const block = (name: string, x: tf.Tensor4D, width: number) =>
+    residual(scope, name, x, width, embedding, groups);
   const attend = (name: string, x: tf.Tensor4D) => crossAttention(scope, name, x, inputs.tokens, settings);
 
   let h = conv2d(scope, 'in', inputs.xt, base);
@@ -129,7 +138,11 @@ function crossAttention(
   { headChannels, groups }: UNetSettings,
 ): tf.Tensor4D {
   const [batch, height, width, channels] = x.shape;
-  const places = tf.reshape(groupNormAffine(scope, `${name}.norm`, x, groups), [batch, height * width, channels]);
+  const places = tf.reshape(groupNormAffine(scope, `${name}.norm`, x, groups), [
+    batch,
+    height * width,
+    channels,
+  ]);
   const [q, k, v] = tf.split(linear(scope, `${name}.qkv`, places, 3 * channels), 3, 2);
   const [kc, vc] = tf.split(linear(scope, `${name}.condition`, tokens, 2 * channels), 2, 2);
   const heads = Math.max(1, channels / headChannels);

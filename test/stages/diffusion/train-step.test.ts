@@ -5,10 +5,19 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
-import { type ConditionSettings, type Method, styleStatistics } from '../../../stages/diffusion/conditions.js';
+import {
+  type ConditionSettings,
+  type Method,
+  styleStatistics,
+} from '../../../stages/diffusion/conditions.js';
 import type { FrozenRecogniser } from '../../../stages/diffusion/frozen-recogniser.js';
 import { generatorLayout, type GeneratorNetwork, predict } from '../../../stages/diffusion/generator.js';
-import { NoiseSchedule, type Prediction, qSample, timeEmbedding } from '../../../stages/diffusion/schedule.js';
+import {
+  NoiseSchedule,
+  type Prediction,
+  qSample,
+  timeEmbedding,
+} from '../../../stages/diffusion/schedule.js';
 import { lossFunction, reportedBy, trainStep } from '../../../stages/diffusion/train-step.js';
 import { l2normalise } from '../../../stages/tensors/layers.js';
 import { bind, type Layout, valueAndGradient } from '../../../stages/tensors/network.js';
@@ -40,14 +49,20 @@ const recogniser: FrozenRecogniser = {
   provenance: { kind: 'recognition', architecture: 'linear', weights: '' },
   tensors: { weights: tf.tensor1d([0]), buffers: tf.tensor1d([0]) },
   bind: ({ weights }) => ({
-    embed: (x) => l2normalise(tf.matMul(tf.reshape(x, [x.shape[0], -1]), tf.reshape(weights, [-1, D]) as tf.Tensor2D)),
+    embed: (x) =>
+      l2normalise(tf.matMul(tf.reshape(x, [x.shape[0], -1]), tf.reshape(weights, [-1, D]) as tf.Tensor2D)),
     features: (x) => x,
   }),
 };
 
 function setUp({ method, full, prediction, lambda }: Case) {
   const style = { grid: 3, features: 3, dropout: 0.3 };
-  const condition: ConditionSettings = { tokens: 2, channels: 5, embedding: D, ...(method === 'dcface' ? { style } : {}) };
+  const condition: ConditionSettings = {
+    tokens: 2,
+    channels: 5,
+    embedding: D,
+    ...(method === 'dcface' ? { style } : {}),
+  };
   const network: GeneratorNetwork = {
     method,
     width: size,
@@ -78,34 +93,56 @@ function setUp({ method, full, prediction, lambda }: Case) {
     noiseScale: column((at) => schedule.noise(at)),
     g: tf.tensor1d([0.1, 0.7]),
     ...(method === 'cemiface' ? { m: tf.tensor1d([0.5, -0.4]) } : {}),
-    ...(method === 'dcface' ? { identityImages: images(0.8, 0.517, 0.9), keep: tf.tensor3d(keep, [B, 10, 5]) } : {}),
+    ...(method === 'dcface'
+      ? { identityImages: images(0.8, 0.517, 0.9), keep: tf.tensor3d(keep, [B, 10, 5]) }
+      : {}),
   };
   const weights = tf.tensor1d(wave(layout.size, 0.3, 1.7, 0.3));
   const E = { weights: tf.tensor1d(wave(size * size * 3 * D, 0.5, 1.319, 0.2)), buffers: tf.tensor1d([0]) };
   const fixed = { decayMask: tf.ones([layout.size]) as tf.Tensor1D, recogniser: E };
-  const settings = { network, layout, prediction, lambda, similarity: 'cosine' as const, weightDecay: 0, clip: 0, recogniser };
+  const settings = {
+    network,
+    layout,
+    prediction,
+    lambda,
+    similarity: 'cosine' as const,
+    weightDecay: 0,
+    clip: 0,
+    recogniser,
+  };
   return { network, layout, batch, weights, fixed, settings };
 }
 
 const gradientNorms = (layout: Layout, gradient: Float32Array) =>
   Object.fromEntries(
-    layout.weights.map(({ name, offset, size: length }) => [name, Math.hypot(...gradient.subarray(offset, offset + length))]),
+    layout.weights.map(({ name, offset, size: length }) => [
+      name,
+      Math.hypot(...gradient.subarray(offset, offset + length)),
+    ]),
   );
 
 beforeAll(() => tf.setBackend('cpu'));
 
-test.each(cases)('$method with $prediction-prediction gives the loss and every gradient that PyTorch gives', (expected) => {
-  const { layout, batch, weights, fixed, settings } = setUp(expected);
-  expect(layout.size).toBe(expected.size);
-  const none = tf.zeros([0]) as tf.Tensor1D;
-  const { loss, aux, gradient } = valueAndGradient(layout, weights, none, lossFunction(settings, batch, fixed));
-  const reported = [loss, ...aux.parts].map((part) => part.dataSync()[0]!);
-  expected.reported.forEach((value, i) => expect(reported[i]).toBeCloseTo(value, 5));
-  const norms = gradientNorms(layout, gradient.dataSync() as Float32Array);
-  expect(Object.keys(norms)).toEqual(Object.keys(expected.gradientNorms));
-  for (const [name, norm] of Object.entries(expected.gradientNorms))
-    expect(Math.abs(norms[name]! - norm), name).toBeLessThan(1e-3 * norm + 1e-6);
-});
+test.each(cases)(
+  '$method with $prediction-prediction gives the loss and every gradient that PyTorch gives',
+  (expected) => {
+    const { layout, batch, weights, fixed, settings } = setUp(expected);
+    expect(layout.size).toBe(expected.size);
+    const none = tf.zeros([0]) as tf.Tensor1D;
+    const { loss, aux, gradient } = valueAndGradient(
+      layout,
+      weights,
+      none,
+      lossFunction(settings, batch, fixed),
+    );
+    const reported = [loss, ...aux.parts].map((part) => part.dataSync()[0]!);
+    expected.reported.forEach((value, i) => expect(reported[i]).toBeCloseTo(value, 5));
+    const norms = gradientNorms(layout, gradient.dataSync() as Float32Array);
+    expect(Object.keys(norms)).toEqual(Object.keys(expected.gradientNorms));
+    for (const [name, norm] of Object.entries(expected.gradientNorms))
+      expect(Math.abs(norms[name]! - norm), name).toBeLessThan(1e-3 * norm + 1e-6);
+  },
+);
 
 test.each(cases)('the UNet of $method predicts what PyTorch predicts', (expected) => {
   const { network, layout, batch, weights, fixed } = setUp(expected);

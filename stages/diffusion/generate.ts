@@ -1,0 +1,330 @@
+/**
+ * Generates a face set (METHOD, Algorithm 2): filters the inquiry images, denoises `perIdentity` images of each at the
+ * wanted similarities, measures what came out under E_id, and writes the set.
+ *
+ * The noise of an image depends on (seed, identity, k) alone, so sets made with other m share it, column by column.
+ */
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import type { GenerateSettings } from '../../schemas/generated/stages/generate.js';
+import { type JsonObject, type StageContext, StageError } from '../contract.js';
+import { openDataset } from '../data/dataset.js';
+import { type FaceDataset, ImageSet, ImageSetWriter } from '../data/image-set.js';
+import { writeNpy } from '../data/npy.js';
+import { realDataBehind, type SetProvenance } from '../data/provenance.js';
+import { cosineOf, embedDataset, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { type Device, openDevice } from '../tensors/device.js';
+import { Random } from '../tensors/random.js';
+import { type ConditionInputs, styleStatistics } from './conditions.js';
+import { openFrozenRecogniser } from './frozen-recogniser.js';
+import { GeneratedImages } from './generate-progress.js';
+import { type Generator, readGenerator } from './generator.js';
+import { filterInquiries } from './inquiry.js';
+import { writeSheet } from './sample-sheet.js';
+import { Sampler } from './sampler.js';
+import type { SampleSettings } from './settings.js';
+import { similaritiesOf } from './similarities.js';
+
+const saveMilliseconds = 10_000;
+
+export async function run(context: StageContext<GenerateSettings>): Promise<void> {
+  const settings = context.settings as SampleSettings;
+  const generator = readGenerator(context.input('generator').path);
+  const inquiry = ImageSet.open(context.input('inquiry').path);
+  checkFit(generator, inquiry);
+  const device = await openDevice(context.device, { threads: context.threads });
+  const recogniser = await openRecogniser(context.input('model').path, device);
+  checkRecogniser(context, generator, recogniser);
+  const style = openStyleBank(context, generator, device);
+
+  const identities = await chooseIdentities(context, settings, inquiry, recogniser);
+  const { perIdentity } = settings;
+  const total = identities.rows.length * perIdentity;
+  const m = similaritiesOf(settings.m);
+  const stride = inquiry.width * inquiry.height * 3;
+  const images = GeneratedImages.open(context.checkpoint, stride);
+  if (images.count > 0) context.log(`resuming at image ${images.count} of ${total}`);
+
+  const { config, layout, weights } = generator;
+  const sampler = new Sampler(device, config, layout, weights, settings);
+  const batch = Math.min(settings.batch, total);
+  const begun = { at: performance.now(), images: images.count };
+  let saved = performance.now();
+  try {
+    while (images.count < total) {
+      context.signal.throwIfAborted();
+      // Padded to a whole batch by repeating the last image: another size would be compiled anew.
+      const wanted = Math.min(batch, total - images.count);
+      const places = Array.from({ length: batch }, (_, i) => {
+        const at = Math.min(images.count + i, total - 1);
+        return { identity: Math.floor(at / perIdentity), k: at % perIdentity };
+      });
+      const condition: ConditionInputs = {
+        identity: tf.tensor2d(gather(identities.embeddings, places, recogniser.dimension), [
+          batch,
+          recogniser.dimension,
+        ]),
+        ...(config.method === 'cemiface' ? { m: tf.tensor1d(places.map(({ k }) => m[k % m.length]!)) } : {}),
+        ...(style ? { style: await style.of(places) } : {}),
+      };
+      const fill = (purpose: string, step: number, into: Float32Array) =>
+        places.forEach(({ identity, k }, i) =>
+          new Random(context.seed, purpose, identity, k, step).fillNormal(
+            into.subarray(i * stride, (i + 1) * stride),
+          ),
+        );
+      const start = new Float32Array(batch * stride);
+      fill('start', 0, start);
+      const pixels = await sampler.sample(start, condition, {
+        z: (i, into) => fill('z', i, into),
+        signal: context.signal,
+      });
+      tf.dispose(Object.values(condition) as tf.Tensor[]);
+
+      const made = pixels.subarray(0, wanted * stride);
+      const rows = await recogniser.embed(made, inquiry.width, inquiry.height);
+      const similarity = Float32Array.from({ length: wanted }, (_, i) =>
+        cosineOf(rows, i, identities.embeddings, places[i]!.identity, recogniser.dimension),
+      );
+      images.append(made, similarity);
+      context.progress(images.count, total);
+      if (performance.now() - saved > saveMilliseconds) {
+        images.save();
+        saved = performance.now();
+      }
+    }
+  } finally {
+    images.save(); // also when aborted in the middle of a batch
+  }
+  const seconds = (performance.now() - begun.at) / 1000;
+  if (images.count > begun.images)
+    context.metric('images_per_second', (images.count - begun.images) / seconds);
+  sampler.dispose();
+  style?.dispose();
+
+  const similarity = images.similarities();
+  const { mean, std } = statistics(similarity);
+  context.metric('similarity/mean', mean);
+  context.metric('similarity/std', std);
+  const provenance = provenanceOf(
+    context,
+    settings,
+    generator,
+    recogniser,
+    inquiry.info.provenance,
+    identities,
+  );
+  await writeSet(context.output('images'), {
+    settings,
+    inquiry,
+    rows: identities.rows,
+    images,
+    similarity,
+    m,
+    provenance,
+  });
+  images.close();
+  recogniser.dispose();
+}
+
+function checkFit({ config }: Generator, inquiry: ImageSet): void {
+  if (config.method === 'unconditional')
+    throw new StageError(
+      'the generator is unconditional: it makes no chosen identities',
+      'Train one with diffusion-train, method cemiface or dcface.',
+    );
+  if (inquiry.width !== config.width || inquiry.height !== config.height)
+    throw new StageError(
+      `the generator makes ${config.width}x${config.height}, the inquiry images are ${inquiry.width}x${inquiry.height}`,
+      'Use inquiry images of the size it was trained on.',
+    );
+  if (inquiry.count === 0) throw new StageError('there are no inquiry images');
+}
+
+/** A generator follows the E_id it was trained under; any other of the same length would condition on nonsense. */
+function checkRecogniser(
+  context: StageContext<GenerateSettings>,
+  { config }: Generator,
+  recogniser: Recogniser,
+): void {
+  const known = config.provenance.recogniser;
+  if (recogniser.dimension !== config.condition.embedding)
+    throw new StageError(
+      `the generator was trained under an E_id of ${config.condition.embedding} numbers, input model gives ${recogniser.dimension}`,
+      'Give the E_id that the generator was trained with.',
+    );
+  const given = recogniser.config.provenance;
+  if (known && given && known.weights !== given.weights)
+    context.warn(
+      `input model (${given.architecture}) is not the E_id that the generator was trained under (${known.architecture}): its embeddings mean nothing to it`,
+    );
+}
+
+interface Identities {
+  /** Rows of the inquiry set that became identities. */
+  rows: number[];
+  /** Their embeddings, unit rows. */
+  embeddings: Float32Array;
+  asked: number;
+  losses: Record<string, number>;
+}
+
+async function chooseIdentities(
+  context: StageContext<GenerateSettings>,
+  settings: SampleSettings,
+  inquiry: ImageSet,
+  recogniser: Recogniser,
+): Promise<Identities> {
+  const all = await embedDataset(recogniser, inquiry, { signal: context.signal });
+  const { dimension } = recogniser;
+  const { kept: rows, seen } = filterInquiries(all, dimension, settings.inquiryFilter, settings.identities);
+  const asked = settings.identities ?? inquiry.count;
+  const alike = seen - rows.length;
+  context.log(
+    `${rows.length} identities of ${seen} inquiry images; ${alike} are too like an earlier one (above ${settings.inquiryFilter})`,
+  );
+  if (settings.identities !== undefined && rows.length < settings.identities)
+    context.warn(
+      `${settings.identities} identities were asked for, ${rows.length} are made: of ${inquiry.count} inquiry images ${alike} are too like an earlier one. ` +
+        'More inquiry images, or a higher with.inquiryFilter, would give more.',
+    );
+  const embeddings = Float32Array.from(
+    rows.flatMap((row) => [...all.subarray(row * dimension, (row + 1) * dimension)]),
+  );
+  return { rows, embeddings, asked, losses: { 'inquiry images too alike': alike } };
+}
+
+interface Place {
+  identity: number;
+  k: number;
+}
+
+function gather(rows: Float32Array, places: readonly Place[], dimension: number): Float32Array {
+  const out = new Float32Array(places.length * dimension);
+  places.forEach(({ identity }, i) =>
+    out.set(rows.subarray(identity * dimension, (identity + 1) * dimension), i * dimension),
+  );
+  return out;
+}
+
+/** DCFace's style bank: an image drawn for each generated one, as its patch-wise statistics. */
+function openStyleBank(context: StageContext<GenerateSettings>, { config }: Generator, device: Device) {
+  const settings = config.condition.style;
+  if (!settings) return undefined;
+  if (!context.has('style'))
+    throw new StageError(
+      'a dcface generator needs style images',
+      'Add an input `style`: the images it was trained on.',
+    );
+  const bank: FaceDataset = openDataset(context, 'style');
+  const { width, height } = config;
+  if (bank.width !== width || bank.height !== height)
+    throw new StageError(
+      `the style images are ${bank.width}x${bank.height}, the generator makes ${width}x${height}`,
+    );
+  const recogniser = openFrozenRecogniser(context.input('model').path, { width, height });
+  const statistics = device.compile(
+    (frozen: typeof recogniser.tensors, images: tf.Tensor4D) =>
+      styleStatistics(recogniser.bind(frozen).features(images), settings.grid),
+    { donate: [1] },
+  );
+  return {
+    of: (places: readonly Place[]): Promise<tf.Tensor3D> => {
+      const rows = places.map(({ identity, k }) =>
+        new Random(context.seed, 'style', identity, k).int(bank.count),
+      );
+      const images = Float32Array.from(bank.read(rows), (value) => value / 127.5 - 1);
+      return statistics(recogniser.tensors, tf.tensor4d(images, [places.length, height, width, 3]));
+    },
+    dispose: () => {
+      statistics.dispose();
+      tf.dispose([recogniser.tensors.weights, recogniser.tensors.buffers]);
+    },
+  };
+}
+
+function provenanceOf(
+  context: StageContext<GenerateSettings>,
+  settings: SampleSettings,
+  generator: Generator,
+  recogniser: Recogniser,
+  inquiry: SetProvenance,
+  { rows, asked, losses }: Identities,
+): SetProvenance {
+  const each = settings.perIdentity + settings.oversample;
+  const provenance: SetProvenance = {
+    kind: 'generate',
+    asked: { identities: asked, images: asked * each },
+    delivered: { identities: rows.length, images: rows.length * each },
+    losses,
+    alignment: inquiry.alignment,
+    realData: [],
+    settings: { ...(settings as unknown as JsonObject), method: generator.config.method },
+    seed: context.seed,
+    generator: generator.config.provenance,
+    ...(recogniser.config.provenance ? { recogniser: recogniser.config.provenance } : {}),
+    inquiry,
+  };
+  return { ...provenance, realData: realDataBehind(provenance) };
+}
+
+/** Mean and standard deviation (of the population). */
+function statistics(values: Float32Array): { mean: number; std: number } {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  return { mean, std: Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length) };
+}
+
+interface SetParts {
+  settings: SampleSettings;
+  inquiry: ImageSet;
+  /** Rows of the inquiry images that are identities. */
+  rows: number[];
+  images: GeneratedImages;
+  /** Of each generated image. */
+  similarity: Float32Array;
+  m: number[];
+  provenance: SetProvenance;
+}
+
+/**
+ * The set, and beside it: inquiry.npy uint8 [identities, H, W, 3]; inquiry-rows.npy, their rows in the inquiry set; and for
+ * each image of the set generated.npy (1, or 0 for a copy of the inquiry image), m.npy and similarity.npy (NaN for copies).
+ */
+async function writeSet(folder: string, parts: SetParts): Promise<void> {
+  const { settings, inquiry, rows, images, similarity, m, provenance } = parts;
+  const { perIdentity, oversample } = settings;
+  const writer = ImageSetWriter.open(folder, inquiry);
+  const generated: number[] = [];
+  const wanted: number[] = [];
+  const measured: number[] = [];
+  const sheet: Uint8Array[] = [];
+  const columns = Math.min(perIdentity, 10);
+  const own = inquiry.read(rows);
+  for (const identity of rows.keys()) {
+    const image = own.subarray(identity * images.stride, (identity + 1) * images.stride);
+    for (let i = 0; i < oversample; i++) {
+      writer.add(image, identity);
+      generated.push(0);
+      wanted.push(NaN);
+      measured.push(NaN);
+    }
+    const made = images.pixels(identity * perIdentity, perIdentity);
+    writer.add(made, identity);
+    for (let k = 0; k < perIdentity; k++) {
+      generated.push(1);
+      wanted.push(m[k % m.length]!);
+      measured.push(similarity[identity * perIdentity + k]!);
+    }
+    if (identity < 8) {
+      sheet.push(image);
+      for (let k = 0; k < columns; k++) sheet.push(made.subarray(k * images.stride, (k + 1) * images.stride));
+    }
+  }
+  writer.finish({ provenance });
+  writeNpy(join(folder, 'inquiry.npy'), own, [rows.length, inquiry.height, inquiry.width, 3]);
+  writeNpy(join(folder, 'inquiry-rows.npy'), Int32Array.from(rows), [rows.length]);
+  writeNpy(join(folder, 'generated.npy'), Uint8Array.from(generated), [generated.length]);
+  writeNpy(join(folder, 'm.npy'), Float32Array.from(wanted), [wanted.length]);
+  writeNpy(join(folder, 'similarity.npy'), Float32Array.from(measured), [measured.length]);
+  await writeSheet(join(folder, 'sample.png'), sheet, inquiry, columns + 1);
+}
