@@ -1,13 +1,16 @@
 /**
  * What tensor computations run on. `openDevice` chooses, `Device.compile` turns a pure function of tensors into what runs it best
- * there.
+ * there, `probeDevices` says what works on this machine.
  */
 import * as tf from '@tensorflow/tfjs';
 import { StageError } from '../contract.js';
-import { OnnxFunction } from './compile.js';
+import { PROBES, type Probe } from './probes.js';
 import type { Pytree } from './pytree.js';
 
 export type DeviceName = 'tensorflow' | 'webgpu' | 'onnx' | 'wasm' | 'cpu';
+
+/** Best first: the order in which 'auto' tries them. */
+export const DEVICE_NAMES: readonly DeviceName[] = ['tensorflow', 'webgpu', 'onnx', 'wasm', 'cpu'];
 
 /** A device that was not taken, why, and the line that would mend it. */
 export interface Rejection {
@@ -29,7 +32,7 @@ export interface Compiled<F extends TensorFunction> {
 export interface CompileOptions {
   /**
    * Positions of arguments that are disposed after the call (the old training state). Their memory is used again for later results,
-   * so arrays got from them by dataSync() must not be used after the call.
+   * so arrays got from them by data() or dataSync() must be done with (or copied) before the call.
    */
   donate?: readonly number[];
   /** Trace twice and refuse functions that differ between calls (random numbers inside). Default true; only 'onnx' traces. */
@@ -42,53 +45,78 @@ export interface Device {
   description: string;
   /** Better devices that were tried before this one. */
   rejected: Rejection[];
+  /** Threads it computes with; 1 where the device cannot use more. */
   threads: number;
-  /** See CompileOptions. The function must be pure: tensors in, tensors out, nothing read, nothing random, nothing captured. */
+  /**
+   * The function must be pure: tensors in, tensors out, nothing read, nothing random, nothing captured. Numbers that change from call to
+   * call come in as scalar tensors: a JavaScript number is frozen.
+   */
   compile<F extends TensorFunction>(fn: F, options?: CompileOptions): Compiled<F>;
 }
 
+/** What `doctor` says of a device. */
+export type DeviceReport =
+  | { name: DeviceName; works: true; description: string; why?: string; remedy?: string }
+  | { name: DeviceName; works: false; why: string; remedy: string };
+
 /**
- * Opens the device asked for.
+ * Opens the device asked for, and makes it tfjs' current backend (for 'onnx', tfjs' 'cpu' holds the tensors).
  *
  * @param request  'auto' (the best that works) or a DeviceName
  * @throws StageError naming why it does not work and the remedy
  */
 export async function openDevice(request: string, options: { threads: number }): Promise<Device> {
-  await tf.setBackend('cpu');
-  (tf.backend() as { firstUse?: boolean }).firstUse = false;
-  if (request === 'cpu')
-    return {
-      name: 'cpu',
-      description: 'TensorFlow.js in plain JavaScript',
-      rejected: [],
-      threads: options.threads,
-      compile: asItIs,
-    };
-  if (request !== 'auto' && request !== 'onnx') throw new StageError(`there is no device '${request}'`);
-  const runtime = await import('onnxruntime-node');
+  const { threads } = options;
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new RangeError(`threads must be a positive integer, not ${threads}`);
+  if (request === 'auto') return openBest(threads);
+  const name = DEVICE_NAMES.find((known) => known === request);
+  if (!name) {
+    throw new StageError(`there is no device '${request}'`, `Choose auto, ${DEVICE_NAMES.join(', ')}.`);
+  }
+  const probe = await PROBES[name](threads);
+  if (!probe.works) throw new StageError(`device '${name}' does not work here: ${probe.why}`, probe.remedy);
+  return deviceOf(name, probe, threads, []);
+}
+
+async function openBest(threads: number): Promise<Device> {
+  const rejected: Rejection[] = [];
+  for (const name of DEVICE_NAMES) {
+    const probe = await PROBES[name](threads);
+    if (probe.works && !probe.drawback) return deviceOf(name, probe, threads, rejected);
+    rejected.push({ name, ...(probe.works ? probe.drawback! : { why: probe.why, remedy: probe.remedy }) });
+  }
+  throw new StageError('no device works here', rejected.map(({ name, why }) => `${name}: ${why}`).join('; '));
+}
+
+function deviceOf(
+  name: DeviceName,
+  probe: Probe & { works: true },
+  threads: number,
+  rejected: Rejection[],
+): Device {
   return {
-    name: 'onnx',
-    description: 'compiled, on ONNX Runtime',
-    rejected: [],
-    threads: options.threads,
-    compile<F extends TensorFunction>(
-      fn: F,
-      { donate = [], check = true }: CompileOptions = {},
-    ): Compiled<F> {
-      const compiled = new OnnxFunction(runtime, fn, { threads: options.threads, donate, check });
-      return Object.assign((...args: Parameters<F>) => compiled.call(args) as Promise<ReturnType<F>>, {
-        dispose: () => compiled.dispose(),
-      });
-    },
+    name,
+    description: probe.description,
+    rejected,
+    threads: probe.threaded ? threads : 1,
+    compile: probe.compile,
   };
 }
 
-/** The function itself, its intermediate tensors disposed. */
-function asItIs<F extends TensorFunction>(fn: F, options: CompileOptions = {}): Compiled<F> {
-  const run = async (...args: Parameters<F>): Promise<ReturnType<F>> => {
-    const result = tf.tidy(() => fn(...args) as tf.TensorContainer) as unknown as ReturnType<F>;
-    for (const position of options.donate ?? []) tf.dispose(args[position]);
-    return result;
-  };
-  return Object.assign(run, { dispose() {} });
+/** Tries every device, in the order of 'auto'. tfjs' current backend is afterwards what it was. */
+export async function probeDevices(): Promise<DeviceReport[]> {
+  // Undefined where none was chosen yet, whatever its type says.
+  const former = tf.getBackend() as string | undefined;
+  const reports: DeviceReport[] = [];
+  for (const name of DEVICE_NAMES) {
+    const probe = await PROBES[name](1);
+    reports.push(
+      probe.works
+        ? { name, works: true, description: probe.description, ...probe.drawback }
+        : { name, works: false, why: probe.why, remedy: probe.remedy },
+    );
+  }
+  if (former) await tf.setBackend(former);
+  return reports;
 }

@@ -190,7 +190,7 @@ function traceBackend(): TraceBackend {
 /** Runs `body` on the tracing backend and puts the former one back. Tensors made inside are gone afterwards. */
 function recording<T>(captureLimit: number, body: (tracer: TraceBackend) => T): T {
   const tracer = traceBackend();
-  const former = tf.getBackend();
+  const former = tf.getBackend() as string | undefined;
   const outer = tracer.recording;
   tracer.recording = { graph: new Graph(), captureLimit };
   tf.setBackend('trace');
@@ -202,7 +202,7 @@ function recording<T>(captureLimit: number, body: (tracer: TraceBackend) => T): 
   } finally {
     tf.engine().endScope();
     tracer.recording = outer;
-    tf.setBackend(former === '' ? 'cpu' : former);
+    tf.setBackend(former || 'cpu');
   }
 }
 

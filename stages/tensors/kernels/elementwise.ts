@@ -132,15 +132,7 @@ export const elementwiseKernels: readonly TraceKernel[] = [
         x.dtype,
       ),
   ),
-  kernel<'condition' | 't' | 'e'>('Select', ({ condition, t, e }) => {
-    // A vector condition chooses whole rows.
-    const rows = condition.rank === 1 && t.rank > 1;
-    return where(
-      rows ? reshape(condition, [condition.size, ...Array<number>(t.rank - 1).fill(1)]) : condition,
-      t,
-      e,
-    );
-  }),
+  kernel<'condition' | 't' | 'e'>('Select', ({ condition, t, e }) => where(condition, t, e)),
 
   kernel<'x'>('Identity', ({ x }) => x),
   kernel<'x', { dtype: Dtype }>('Cast', ({ x }, { dtype }) => cast(x, dtype)),
