@@ -5,7 +5,7 @@
  * No arc cosine is taken: cos(theta + a) = cos(theta) cos(a) - sin(theta) sin(a), whose gradient needs no 1 / sin(theta).
  */
 import * as tf from '@tensorflow/tfjs';
-import { l2normalise, safeSqrt } from '../tensors/layers.js';
+import { l2normalise } from '../tensors/layers.js';
 import type { Scope } from '../tensors/network.js';
 
 export type Margin =
@@ -43,7 +43,12 @@ export function classify(
     kind: 'normal',
     std: 0.01,
   });
-  const cosines = tf.matMul(l2normalise(embeddings), l2normalise(rows as tf.Tensor2D), false, true);
+  const cosines: tf.Tensor2D = tf.matMul(
+    l2normalise(embeddings),
+    l2normalise(rows as tf.Tensor2D),
+    false,
+    true,
+  );
   const own = tf.sum(tf.mul(cosines, oneHot), 1, true) as tf.Tensor2D;
   const harder = target(scope, margin, embeddings, own);
   const logits = tf.mul(tf.add(cosines, tf.mul(oneHot, tf.sub(harder, own))), margin.scale) as tf.Tensor2D;
@@ -65,10 +70,18 @@ function target(scope: Scope, margin: Margin, embeddings: tf.Tensor2D, own: tf.T
 /**
  * cos(theta + m) where theta + m stays below pi; beyond, where cos would rise again, cos(theta) - m sin(m), as
  * ArcFace's own code continues it.
+ *
+ * @param own  cos(theta_y), [B, 1]
  */
 export function arcfaceTarget(own: tf.Tensor, m: number): tf.Tensor {
-  const bent = tf.sub(tf.mul(own, Math.cos(m)), tf.mul(sine(own), Math.sin(m)));
-  return tf.where(tf.greater(own, Math.cos(Math.PI - m)), bent, tf.sub(own, m * Math.sin(m)));
+  return withSlope(own, (cosine) => {
+    const turned = turn(cosine, tf.scalar(m));
+    const bent = tf.greater(cosine, Math.cos(Math.PI - m));
+    return {
+      value: tf.where(bent, turned.value, tf.sub(cosine, m * Math.sin(m))),
+      slope: tf.where(bent, turned.slope, tf.onesLike(cosine)),
+    };
+  });
 }
 
 /**
@@ -76,18 +89,44 @@ export function arcfaceTarget(own: tf.Tensor, m: number): tf.Tensor {
  * clipped to [0.001, pi - 0.001] as in its code.
  *
  * @param own  cos(theta_y), [B, 1]
- * @param z    quality indicator, [B, 1], in [-1, 1]
+ * @param z    quality indicator, [B, 1], in [-1, 1]; no gradient goes to it
  */
 export function adafaceTarget(own: tf.Tensor, z: tf.Tensor, m: number): tf.Tensor {
   const eps = 1e-3;
-  const angle = tf.mul(z, -m);
-  const bent = tf.sub(tf.mul(own, tf.cos(angle)), tf.mul(sine(own), tf.sin(angle)));
-  // theta + angle < eps  <=>  cos(theta) > cos(eps - angle) where eps - angle > 0; likewise at pi.
-  const below = tf.greater(own, tf.cos(tf.maximum(tf.sub(eps, angle), 0)));
-  const above = tf.less(own, tf.cos(tf.minimum(tf.sub(Math.PI - eps, angle), Math.PI)));
-  const inside = tf.where(below, tf.fill(own.shape, Math.cos(eps)), bent);
-  const clipped = tf.where(above, tf.fill(own.shape, Math.cos(Math.PI - eps)), inside);
-  return tf.sub(clipped, tf.add(tf.mul(z, m), m));
+  const turnedAndClipped = withSlope(own, (cosine) => {
+    const angle = tf.mul(z, -m);
+    const turned = turn(cosine, angle);
+    // theta + angle < eps  <=>  cos(theta) > cos(eps - angle) where eps - angle > 0; likewise at pi.
+    const below = tf.greater(cosine, tf.cos(tf.maximum(tf.sub(eps, angle), 0)));
+    const above = tf.less(cosine, tf.cos(tf.minimum(tf.sub(Math.PI - eps, angle), Math.PI)));
+    const clipped = tf.where(below, tf.fill(cosine.shape, Math.cos(eps)), turned.value);
+    const zero = tf.zerosLike(cosine);
+    return {
+      value: tf.where(above, tf.fill(cosine.shape, Math.cos(Math.PI - eps)), clipped),
+      slope: tf.where(above, zero, tf.where(below, zero, turned.slope)),
+    };
+  });
+  return tf.sub(turnedAndClipped, tf.add(tf.mul(z, m), m));
+}
+
+/** cos(theta + angle) and its derivative by cos(theta), sin(theta + angle) / sin(theta), theta in [0, pi]. */
+function turn(cosine: tf.Tensor, angle: tf.Tensor): { value: tf.Tensor; slope: tf.Tensor } {
+  // Rounding may push a cosine past 1; sin(theta) is kept from 0, where the derivative is infinite.
+  const sine = tf.sqrt(tf.maximum(tf.sub(1, tf.square(cosine)), 1e-6));
+  const [c, s] = [tf.cos(angle), tf.sin(angle)];
+  return {
+    value: tf.sub(tf.mul(cosine, c), tf.mul(sine, s)),
+    slope: tf.add(c, tf.mul(s, tf.div(cosine, sine))),
+  };
+}
+
+/** A function of each element, with its derivative given: comparisons inside have none that tfjs could take. */
+function withSlope(x: tf.Tensor, f: (x: tf.Tensor) => { value: tf.Tensor; slope: tf.Tensor }): tf.Tensor {
+  return tf.customGrad((input, save) => {
+    const { value, slope } = f(input as tf.Tensor);
+    (save as tf.GradSaveFunc)([slope]);
+    return { value, gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.mul(dy, saved[0]!) };
+  })(x);
 }
 
 /**
@@ -126,12 +165,7 @@ export function qualityIndicator(
  * @param oneHot  [B, classes]
  */
 export function crossEntropy(logits: tf.Tensor2D, oneHot: tf.Tensor2D): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), oneHot), 1)));
-}
-
-/** sin(theta) of cos(theta) for theta in [0, pi]. Rounding may push a cosine past 1. */
-function sine(cosine: tf.Tensor): tf.Tensor {
-  return safeSqrt(tf.sub(1, tf.square(cosine)), 1e-3);
+  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), oneHot), 1))) as tf.Scalar;
 }
 
 function withoutGradient(x: tf.Tensor, f: (x: tf.Tensor) => tf.Tensor): tf.Tensor {

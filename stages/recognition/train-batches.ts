@@ -1,0 +1,60 @@
+/**
+ * What goes into FR training step s: which images, and how each is augmented. A pure function of (seed, step), so that a
+ * resumed training sees the same batches.
+ */
+import type { FaceDataset } from '../data/image-set.js';
+import { Random } from '../tensors/random.js';
+import { type Augmentation, Augmenter, drawChange } from './augment.js';
+
+export interface TrainBatch {
+  /** [B, H, W, 3] in [-1, 1]; the same array every time */
+  images: Float32Array;
+  /** [B] */
+  labels: Int32Array;
+}
+
+export class TrainBatches {
+  #epoch = -1;
+  #order: Int32Array = new Int32Array(0);
+  readonly #augmenter: Augmenter;
+  readonly #pixels: Uint8Array;
+  readonly #images: Float32Array;
+
+  constructor(
+    readonly dataset: FaceDataset,
+    readonly settings: { seed: number; batch: number; augmentation: Augmentation },
+  ) {
+    const { width, height } = dataset;
+    this.#augmenter = new Augmenter(width, height);
+    this.#pixels = new Uint8Array(settings.batch * width * height * 3);
+    this.#images = new Float32Array(this.#pixels.length);
+  }
+
+  at(step: number): TrainBatch {
+    const { dataset, settings } = this;
+    const { seed, batch, augmentation } = settings;
+    const shown = Int32Array.from({ length: batch }, (_, i) => this.#row(step * batch + i));
+    dataset.read(shown, this.#pixels);
+    const stride = this.#pixels.length / batch;
+    for (let i = 0; i < batch; i++) {
+      const epoch = Math.floor((step * batch + i) / dataset.count);
+      this.#augmenter.apply(
+        this.#pixels.subarray(i * stride, (i + 1) * stride),
+        drawChange(augmentation, seed, epoch, shown[i]!),
+        this.#images.subarray(i * stride, (i + 1) * stride),
+      );
+    }
+    return { images: this.#images, labels: shown.map((row) => dataset.labels[row]!) };
+  }
+
+  /** The k-th image shown: every epoch shows each image once, in an order of its own. */
+  #row(k: number): number {
+    const { count } = this.dataset;
+    const epoch = Math.floor(k / count);
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#order = new Random(this.settings.seed, 'order', epoch).permutation(count);
+    }
+    return this.#order[k % count]!;
+  }
+}
