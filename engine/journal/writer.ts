@@ -46,8 +46,7 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
       const timed = { at: new Date().toISOString(), ...event } as JournalEvent;
       // One write a line: a crash tears at most the last line.
       writeSync(file, `${JSON.stringify(timed)}\n`);
-      // Metrics come by the thousand and their last values are told again at the stage's end.
-      if (timed.type !== 'metric') fsyncSync(file);
+      if (mustLast(timed)) fsyncSync(file);
       return timed;
     },
     close() {
@@ -55,6 +54,11 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
       closeSync(file);
     },
   };
+}
+
+/** Metrics come by the thousand, and their last values are told again at the stage's end; what is cached will be found again. */
+function mustLast(event: JournalEvent): boolean {
+  return event.type !== 'metric' && !(event.type === 'stage-ended' && event.status === 'cached');
 }
 
 function createFolder(runsDir: string): { run: string; folder: string } {

@@ -41,8 +41,14 @@ export const runCommand: Executor = (job, environment, listener) => {
     buffer: false,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     cwd: job.experimentFolder,
-    // Python keeps its lines to itself otherwise, and progress comes when all is over.
-    env: { PYTHONUNBUFFERED: '1', ...environment, ...settings.env },
+    env: {
+      // Python keeps its lines to itself otherwise, and progress comes when all is over.
+      PYTHONUNBUFFERED: '1',
+      CEMIFLOW_SEED: String(job.seed),
+      CEMIFLOW_CHECKPOINT: job.checkpoint,
+      ...environment,
+      ...settings.env,
+    },
     detached: true,
     cleanup: false,
     reject: false,

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { type Lock, takeLock } from '../cache/lock.js';
 import type { Owner } from '../cache/owner.js';
+import type { StageInstance } from '../experiment/experiment.js';
 
 export interface Gpu {
   /** What CUDA_VISIBLE_DEVICES takes: a number, or a UUID where the user gave one. */
@@ -57,6 +58,20 @@ export async function discoverGpus(environment: NodeJS.ProcessEnv = process.env)
     visible.push(known ? { ...known, token } : { token, id: token, name: token });
   }
   return visible;
+}
+
+/** Devices of stages/tensors that need no CUDA card of their own. */
+const withoutCuda = new Set(['onnx', 'wasm', 'cpu', 'webgpu']);
+
+/**
+ * How many cards an instance takes. A stage that computes on a device takes what there is where it asks for one (the
+ * default); where there is none, another device serves.
+ */
+export function gpusOf(instance: StageInstance, device: string, present: number): number {
+  const { declaration, resources } = instance;
+  if (!declaration.device) return resources.gpus;
+  if (withoutCuda.has(instance.device ?? device)) return 0;
+  return resources.gpus <= 1 ? Math.min(resources.gpus, present) : resources.gpus;
 }
 
 export class GpuLeases {

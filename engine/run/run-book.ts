@@ -1,0 +1,130 @@
+/** The books of one run: what each stage came to, told to the journal and to whoever listens, and summed up at the end. */
+import type { Cache } from '../cache/cache.js';
+import type { Digest } from '../digest.js';
+import type { StageInstance } from '../experiment/experiment.js';
+import type { JournalWriter, Untimed } from '../journal/writer.js';
+import type { OutputRecord, StageResult } from '../plan/plan.js';
+import type { RunEvent } from './events.js';
+import type { StageEnd } from './stage-run.js';
+import type { StageSummary } from './summary.js';
+
+export class RunBook {
+  private readonly results = new Map<string, StageResult>();
+  private readonly summaries = new Map<string, StageSummary>();
+  /** What failed stages advise, by name. */
+  readonly remedies = new Map<string, string>();
+
+  constructor(
+    private readonly instances: ReadonlyMap<string, StageInstance>,
+    private readonly journal: JournalWriter,
+    private readonly cache: Cache,
+    /** Also for what is only for eyes: the journal does not keep it. */
+    readonly show: (event: RunEvent) => void,
+  ) {}
+
+  /** Into the journal, then to the listener. */
+  readonly tell = (event: Untimed): void => this.show(this.journal.append(event));
+
+  /** Of a stage that has ended well. */
+  readonly outputsOf = (name: string): Readonly<Record<string, OutputRecord>> => {
+    const result = this.results.get(name);
+    if (!result) throw new TypeError(`${name} has no result yet`);
+    return result.outputs;
+  };
+
+  /** undefined while there is no result. */
+  readonly digestsOf = (name: string): Record<string, Digest> | undefined => {
+    const outputs = this.results.get(name)?.outputs;
+    return (
+      outputs && Object.fromEntries(Object.entries(outputs).map(([output, { digest }]) => [output, digest]))
+    );
+  };
+
+  cached(name: string, result: StageResult): void {
+    this.results.set(name, result);
+    this.enter(
+      {
+        ...this.blank(name),
+        status: 'cached',
+        key: result.key,
+        outputs: this.withPaths(result),
+        metrics: { ...result.metrics },
+      },
+      {
+        warnings: [...result.warnings],
+        device: result.by.device,
+        from: { run: result.by.run, seconds: result.by.seconds },
+      },
+    );
+  }
+
+  ended(name: string, key: string, end: Exclude<StageEnd, { status: 'cached' }>): void {
+    const ok = end.status === 'ok';
+    if (ok) this.results.set(name, end.result);
+    else if (end.remedy !== undefined) this.remedies.set(name, end.remedy);
+    this.enter(
+      {
+        ...this.blank(name),
+        status: end.status,
+        key,
+        seconds: end.seconds,
+        peakRssBytes: end.peakRssBytes,
+        outputs: ok ? this.withPaths(end.result) : {},
+        metrics: { ...end.metrics },
+        ...(ok ? {} : { error: end.error }),
+      },
+      { warnings: [...end.warnings], device: end.device, attempt: end.attempt },
+    );
+  }
+
+  /** It could not even be looked at. */
+  refused(name: string, error: string, remedy?: string): void {
+    if (remedy !== undefined) this.remedies.set(name, remedy);
+    this.enter({ ...this.blank(name), status: 'failed', error });
+  }
+
+  skipped(name: string, because: string): void {
+    this.enter({ ...this.blank(name), status: 'skipped', error: because });
+  }
+
+  /** In the order of the plan. */
+  stages(): StageSummary[] {
+    return [...this.instances.keys()].flatMap((name) => this.summaries.get(name) ?? []);
+  }
+
+  private blank(name: string): Omit<StageSummary, 'status'> {
+    const { kind } = this.instances.get(name)!;
+    return { name, kind, key: null, seconds: 0, peakRssBytes: 0, outputs: {}, metrics: {} };
+  }
+
+  private enter(
+    summary: StageSummary,
+    more: {
+      warnings?: string[];
+      device?: string;
+      attempt?: number;
+      from?: { run: string; seconds: number };
+    } = {},
+  ): void {
+    this.summaries.set(summary.name, summary);
+    const { name, kind: _, key, outputs: __, ...rest } = summary;
+    this.tell({
+      type: 'stage-ended',
+      stage: name,
+      ...rest,
+      ...(key === null ? {} : { key }),
+      outputs: { ...this.results.get(name)?.outputs },
+      warnings: [],
+      ...more,
+    });
+  }
+
+  private withPaths({ outputs }: StageResult): StageSummary['outputs'] {
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, { type, digest }]) => [
+        name,
+        { type, digest, path: this.cache.objectPath(digest) },
+      ]),
+    );
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Runs an experiment: plans it, schedules what must run, writes the journal, tells every event. The one function behind
+ * `cemiflow run`.
+ */
+import { availableParallelism, hostname } from 'node:os';
+import { type Cache, openCache } from '../cache/cache.js';
+import type { Experiment, StageInstance } from '../experiment/experiment.js';
+import type { PlannedStage } from '../journal/events.js';
+import { cacheRoot } from '../journal/run-folder.js';
+import { createJournal, type JournalWriter } from '../journal/writer.js';
+import { planAll } from '../plan/make-plan.js';
+import type { Decision } from '../plan/plan.js';
+import { dependencies, type Selection, selectStages } from '../plan/select.js';
+import { makeCrew } from './crew.js';
+import type { RunEvent } from './events.js';
+import { discoverGpus, GpuLeases, gpusOf } from './gpus.js';
+import { RunBook } from './run-book.js';
+import { type FailureMode, schedule } from './scheduler.js';
+import { openSlots } from './slots.js';
+import { sourceState } from './source-state.js';
+import type { RunOutcome } from './summary.js';
+import { remainingPaths, secondsBefore } from './urgency.js';
+
+export interface RunOptions {
+  /** Where runs and the cache of results are; absolute. */
+  runsDir: string;
+  /** As typed, for the journal. */
+  command: string[];
+  /** Of cemiflow. */
+  version: string;
+  /** 'auto' or a device's name. */
+  device: string;
+  /** Stages at a time; only CPUs and GPUs limit them where absent. */
+  jobs?: number | undefined;
+  failureMode: FailureMode;
+  /** Names of stages or instances to run whether or not there is a result. */
+  force: ReadonlySet<string>;
+  until?: string | undefined;
+  only?: string | undefined;
+  /** Start nothing new, let what runs write a checkpoint and end. */
+  stop: AbortSignal;
+  /** End what runs now. */
+  kill: AbortSignal;
+}
+
+/** What is asked cannot be run: known before anything starts. */
+export class RunRefused extends Error {
+  override readonly name = 'RunRefused';
+  constructor(
+    message: string,
+    readonly remedy: string,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * @throws RunRefused, SelectionError (an option names no stage), CacheError (an outside input cannot be read, the runs folder
+ * cannot be written)
+ */
+export async function runExperiment(
+  experiment: Experiment,
+  options: RunOptions,
+  onEvent: (event: RunEvent) => void,
+): Promise<RunOutcome> {
+  const cache = await openCache(cacheRoot(options.runsDir));
+  try {
+    const { force, until, only } = options;
+    const selection = selectStages(experiment, { force, until, only });
+    const end = only ?? until;
+    const decisions = await planAll(experiment, cache, {
+      force,
+      ...(end === undefined ? {} : { until: end }),
+    });
+    refuseMissing(selection, decisions);
+    const gpus = selection.needed.some(({ resources }) => resources.gpus > 0) ? await discoverGpus() : [];
+    for (const instance of selection.needed) refuseImpossible(instance, options.device, gpus.length);
+    const journal = createJournal(options.runsDir, experiment.composed);
+    try {
+      const leases = new GpuLeases(gpus);
+      return await recorded({ experiment, options, cache, selection, decisions, leases, journal, onEvent });
+    } finally {
+      journal.close();
+    }
+  } finally {
+    await cache.close();
+  }
+}
+
+interface Parts {
+  experiment: Experiment;
+  options: RunOptions;
+  cache: Cache;
+  selection: Selection;
+  decisions: Map<string, Decision>;
+  leases: GpuLeases;
+  journal: JournalWriter;
+  onEvent: (event: RunEvent) => void;
+}
+
+/** From the journal's first line to its last. */
+async function recorded(parts: Parts): Promise<RunOutcome> {
+  const { experiment, options, cache, selection, decisions, leases, journal, onEvent } = parts;
+  const { needed, forced } = selection;
+  const begun = performance.now();
+  const seconds = secondsBefore(options.runsDir, experiment.name);
+  const instances = new Map(needed.map((instance) => [instance.name, instance]));
+  const book = new RunBook(instances, journal, cache, onEvent);
+  const git = await sourceState(experiment.file);
+  book.tell({
+    type: 'run-started',
+    run: journal.run,
+    name: experiment.name,
+    file: experiment.file,
+    command: options.command,
+    pid: process.pid,
+    host: hostname(),
+    device: options.device,
+    version: options.version,
+    ...(git ? { git } : {}),
+    seed: experiment.seed,
+    params: experiment.params,
+    report: experiment.report,
+    stages: needed.map(asPlanned),
+  });
+  onEvent({ type: 'planned', folder: journal.folder, decisions, seconds });
+  const crew = makeCrew({
+    run: journal.run,
+    folder: journal.folder,
+    experiment,
+    instances,
+    decisions,
+    forced,
+    urgency: remainingPaths(needed, seconds),
+    device: options.device,
+    cache,
+    leases,
+    book,
+    kill: options.kill,
+  });
+  const onStop = () => {
+    onEvent({ type: 'stopping', running: crew.running() });
+    crew.cancel('interrupted');
+  };
+  options.stop.addEventListener('abort', onStop);
+  const secondsSince = () => (performance.now() - begun) / 1000;
+  try {
+    await schedule(
+      needed.map((instance) => ({ name: instance.name, needs: dependencies(instance) })),
+      crew,
+      openSlots(options.jobs ?? Infinity, { cpus: availableParallelism(), gpus: leases.gpus.length }),
+      options,
+    );
+  } catch (error) {
+    book.tell({ type: 'run-ended', status: 'failed', seconds: secondsSince(), error: String(error) });
+    throw error;
+  } finally {
+    options.stop.removeEventListener('abort', onStop);
+  }
+  const stages = book.stages();
+  const ok = stages.every(({ status }) => status === 'ok' || status === 'cached');
+  const status = ok ? 'ok' : options.stop.aborted ? 'interrupted' : 'failed';
+  const total = secondsSince();
+  book.tell({ type: 'run-ended', status, seconds: total });
+  return {
+    summary: { run: journal.run, ok, seconds: total, device: options.device, stages },
+    status,
+    folder: journal.folder,
+    remedies: book.remedies,
+  };
+}
+
+function asPlanned(instance: StageInstance): PlannedStage {
+  const { name, stage, kind, point, settings, inputs, outputs, seed } = instance;
+  const types = Object.fromEntries(Object.entries(outputs).map(([output, { type }]) => [output, { type }]));
+  return { name, stage, kind, point, settings, inputs, outputs: types, seed };
+}
+
+/** With --only, what the stage depends on must be there. */
+function refuseMissing({ wanted, needed }: Selection, decisions: ReadonlyMap<string, Decision>): void {
+  const missing = needed.filter(({ name }) => !wanted.has(name) && decisions.get(name)?.act !== 'reuse');
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name).join(', ');
+  throw new RunRefused(
+    `--only: ${names} ${missing.length === 1 ? 'has' : 'have'} no result yet, and must run before`,
+    `Use --until instead: it runs what a stage depends on.`,
+  );
+}
+
+/** A stage that must have more GPUs than the machine has would wait for ever. */
+function refuseImpossible(instance: StageInstance, device: string, present: number): void {
+  const wanted = gpusOf(instance, device, present);
+  if (wanted <= present) return;
+  const { file, line, column } = instance.place;
+  throw new RunRefused(
+    `${file}:${line}:${column}: ${instance.name} asks for ${wanted} GPUs, and ${present === 0 ? 'none is' : `${present} ${present === 1 ? 'is' : 'are'}`} visible here`,
+    'Lower resources.gpus, or look at CUDA_VISIBLE_DEVICES and `cemiflow doctor`.',
+  );
+}

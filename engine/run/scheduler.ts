@@ -1,0 +1,115 @@
+/**
+ * When: a stage is visited once all that it needs has ended well; those whose result is there already end at once, the others
+ * wait for slots and run. It knows no cache, no process and no screen: the crew does.
+ */
+import type { Need, Slots } from './slots.js';
+
+/**
+ * What a failed stage means for the others.
+ *   finish      what runs is finished, nothing new is started (the default)
+ *   keep-going  only the stages that depend on it are skipped
+ *   fail-fast   what runs is cancelled at once
+ */
+export type FailureMode = 'finish' | 'keep-going' | 'fail-fast';
+
+export interface Node {
+  name: string;
+  /** Names of the nodes that must have ended well before. */
+  needs: readonly string[];
+}
+
+/** How the visit of a stage ended. */
+export type Visit = 'ok' | 'cached' | 'failed' | 'cancelled';
+
+export interface Crew {
+  /** Whether there is a result now that all needs have ended; else what running it takes. */
+  look(name: string): Promise<{ end: 'cached' | 'failed' } | { need: Need }>;
+  work(name: string): Promise<Visit>;
+  /** It will not run; `because` is a sentence's end: "fr failed". */
+  skip(name: string, because: string): void;
+  /** End what runs, after a checkpoint. */
+  cancel(reason: string): void;
+}
+
+/**
+ * Visits every node; settles when nothing runs any more. The crew's functions must not reject: a rejection is a bug, and is
+ * passed on once the rest has been cancelled.
+ * @param stop aborted on the user's word: nothing new is started. What runs, the crew ends.
+ */
+export async function schedule(
+  nodes: readonly Node[],
+  crew: Crew,
+  slots: Slots,
+  { failureMode, stop }: { failureMode: FailureMode; stop: AbortSignal },
+): Promise<void> {
+  const open = new Map(nodes.map((node) => [node.name, new Set(node.needs)]));
+  const dependents = new Map<string, string[]>();
+  for (const { name, needs } of nodes) {
+    for (const need of needs) dependents.set(need, [...(dependents.get(need) ?? []), name]);
+  }
+  const ready = nodes.filter(({ needs }) => needs.length === 0).map(({ name }) => name);
+  let halted: string | undefined;
+  let bug: { error: unknown } | undefined;
+  const halt = () => (stop.aborted ? 'the run was interrupted' : halted);
+
+  await new Promise<void>((settle) => {
+    let active = 0;
+    const advance = () => {
+      for (let name = ready.shift(); name !== undefined; name = ready.shift()) {
+        // A skip opens nothing and may close much; it is not a visit.
+        if (!open.delete(name)) continue;
+        active++;
+        void visit(name).then(
+          (end) => {
+            active--;
+            after(name, end);
+            advance();
+          },
+          (error: unknown) => {
+            active--;
+            bug ??= { error };
+            halted = 'the engine failed';
+            crew.cancel('the engine failed');
+            advance();
+          },
+        );
+      }
+      if (active > 0) return;
+      for (const name of open.keys()) crew.skip(name, halt() ?? 'it was never ready');
+      settle();
+    };
+    const after = (name: string, end: Visit | 'halted') => {
+      if (end === 'ok' || end === 'cached') {
+        for (const next of dependents.get(name) ?? []) {
+          const needs = open.get(next);
+          needs?.delete(name);
+          if (needs?.size === 0) ready.push(next);
+        }
+        return;
+      }
+      if (end === 'failed' && failureMode !== 'keep-going') {
+        halted ??= `${name} failed`;
+        if (failureMode === 'fail-fast') crew.cancel(`${name} failed`);
+      }
+      if (end === 'halted') crew.skip(name, halt() ?? 'the run was interrupted');
+      if (end === 'failed' || end === 'cancelled') skipBelow(name, end);
+    };
+    const skipBelow = (failed: string, end: 'failed' | 'cancelled') => {
+      const below = [...(dependents.get(failed) ?? [])];
+      for (let name = below.pop(); name !== undefined; name = below.pop()) {
+        if (!open.delete(name)) continue;
+        crew.skip(name, end === 'failed' ? `${failed} failed` : `${failed} was cancelled`);
+        below.push(...(dependents.get(name) ?? []));
+      }
+    };
+    const visit = async (name: string): Promise<Visit | 'halted'> => {
+      if (halt() !== undefined) return 'halted';
+      const look = await crew.look(name);
+      if ('end' in look) return look.end;
+      // Asked again when its turn comes: minutes may have passed in the queue.
+      return slots.run(look.need, async () => (halt() === undefined ? crew.work(name) : 'halted'));
+    };
+    advance();
+  });
+  if (bug) throw bug.error;
+}

@@ -1,0 +1,26 @@
+/**
+ * The list of stage kinds: the one door through which the engine enters stages/. Each author adds a line for a kind. What is
+ * imported here are declarations, which are light; the code that works is loaded in an attempt's own process.
+ */
+import { stage as command } from './command/command.stage.js';
+import type { StageDeclaration } from './contract.js';
+import { stage as diffusionTrain } from './diffusion/diffusion-train.stage.js';
+import { stage as generate } from './diffusion/generate.stage.js';
+import { stage as frTrain } from './recognition/fr-train.stage.js';
+
+// Each declaration knows its own settings' type; here they are what their schemas admit.
+const declarations = [command, diffusionTrain, frTrain, generate] as unknown as StageDeclaration[];
+
+const byKind = new Map(declarations.map((declaration) => [declaration.kind, declaration]));
+
+export const registry = {
+  get: (kind: string): StageDeclaration | undefined => byKind.get(kind),
+  /** Names of all kinds. */
+  kinds: (): string[] => [...byKind.keys()].sort(),
+};
+
+/** What tensors can be computed on here, for `cemiflow doctor`. Loads the tensor libraries, which takes seconds. */
+export async function probeDevices() {
+  const { probeDevices: probe } = await import('./tensors/device.js');
+  return probe();
+}
