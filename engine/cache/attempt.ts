@@ -31,7 +31,7 @@ export interface Attempt {
   /**
    * Makes results of the output folders: all of them, or none. Hashes, fsyncs, makes read-only and moves into place;
    * then writes the result, removes the checkpoint and lets the key go.
-   * Throws a CacheError (no space, no permission, a link in an output, an empty output); the attempt is then still open.
+   * Throws a CacheError (no space, no permission, a link in an output, an empty output); then the attempt can only be abandoned.
    */
   commit(finished: Finished): Promise<StageResult>;
   /** Removes the output folders and lets the key go. `keep`: whether the checkpoint stays for a resume. */
@@ -72,6 +72,9 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
       if (keyOf(components) !== key) throw new TypeError(`the components of ${by.stage} do not have its key`);
       const result = await guarded(`store the result of ${by.stage}`, root, async () => {
         const records: Record<string, OutputRecord> = {};
+        // All are looked at before the first is moved.
+        for (const name of Object.keys(types))
+          await objects.check(folderOf(name), `output ${name} of ${by.stage}`);
         for (const [name, type] of Object.entries(types)) {
           const stored = await objects.take(folderOf(name), `output ${name} of ${by.stage}`);
           records[name] = { type, ...stored };

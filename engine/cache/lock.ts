@@ -18,7 +18,7 @@ export const HEARTBEAT_SECONDS = 10;
 /** After so long without a heartbeat, as watched by our own clock, an owner that we cannot ask is taken for dead. */
 const SILENCE_SECONDS = 60;
 /** A lock file whose owner cannot be read: killed between making and filling it. */
-const TORN_SECONDS = 5;
+const TORN_SECONDS = 2;
 const POLL_MILLISECONDS = 200;
 
 export interface Lock {

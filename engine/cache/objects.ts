@@ -93,20 +93,25 @@ export class Objects {
   }
 
   /**
-   * Makes an object of a folder that nobody writes any more; the folder is gone afterwards.
+   * Lists a folder that is to become an object.
    * @param name "output model of train", for messages.
+   * Throws a CacheError where it cannot become one.
    */
-  async take(folder: string, name: string): Promise<{ digest: Digest; bytes: number; files: number }> {
-    let listing = listArtifact(folder, name);
+  async check(folder: string, name: string): Promise<Listing> {
+    const listing = listArtifact(folder, name);
     if (listing.files.length === 0) {
       throw new CacheError(
         `${name} is empty: the stage ended well and wrote nothing there`,
         'Let the stage write its result into the folder it is given.',
       );
     }
-    for (const file of listing.files) if (file.linked) await separate(join(folder, file.path));
     const references = readReferences(folder);
-    if (typeof references === 'string') throw new CacheError(`${name}: ${references}`, REFERENCES_REMEDY);
+    if (typeof references === 'string') {
+      throw new CacheError(
+        `${name}: ${references}`,
+        'It must be a JSON array of digests of artifacts in the cache.',
+      );
+    }
     for (const reference of references) {
       const trouble = await this.trouble(reference);
       if (trouble) {
@@ -116,6 +121,13 @@ export class Objects {
         );
       }
     }
+    return listing;
+  }
+
+  /** Makes an object of a folder that nobody writes any more; the folder is gone afterwards. Throws as `check`. */
+  async take(folder: string, name: string): Promise<{ digest: Digest; bytes: number; files: number }> {
+    let listing = await this.check(folder, name);
+    for (const file of listing.files) if (file.linked) await separate(join(folder, file.path));
     const digest = await digestOfListing(folder, listing, { modes: true });
     const path = this.path(digest);
     if (statSync(path, { throwIfNoEntry: false }) && !(await this.trouble(digest))) {
@@ -148,8 +160,6 @@ export class Objects {
     return { digest, bytes: listing.bytes, files: listing.files.length };
   }
 }
-
-const REFERENCES_REMEDY = 'It must be a JSON array of digests of artifacts in the cache.';
 
 function readReferences(folder: string): Digest[] | string {
   let text: string;

@@ -26,7 +26,8 @@ export const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].incl
 export function inWords(bytes: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
   const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${power === 0 ? bytes : (bytes / 1024 ** power).toPrecision(3)} ${units[power]}`;
+  const value = bytes / 1024 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toPrecision(3)} ${units[power]}`;
 }
 
 /** What is free where `folder` is, or would be. */
@@ -80,8 +81,8 @@ export function explained(error: unknown, doing: string, folder: string): unknow
     case 'EEXIST':
     case 'ENOTDIR':
       return say(
-        `${at} is in the way: it is not a folder`,
-        'Move that file away, or keep runs elsewhere with --runs-dir.',
+        `a file is where ${at} needs a folder`,
+        'Move it away, or keep runs elsewhere with --runs-dir.',
       );
     default:
       return error;

@@ -1,0 +1,144 @@
+/** Several engine processes on one cache, and engines that die. Needs the compiled engine (npm run build). */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openCache } from '../../../engine/cache/cache.js';
+import { isHeld, takeLock } from '../../../engine/cache/lock.js';
+import { thisProcess } from '../../../engine/cache/owner.js';
+import { components, make, someKey, start, temporaryFolder, write } from './rig.js';
+
+const json = JSON.stringify(components());
+
+test('of several engines that want the same result, one makes it and the others get it', async () => {
+  const root = temporaryFolder();
+  const go = join(root, 'go');
+  const engines = ['a', 'b', 'c', 'd'].map((name) =>
+    start('engine.mjs', [join(root, 'cache'), json, go, name]),
+  );
+  await Promise.race(engines.map((engine) => engine.says('wrote')));
+  writeFileSync(go, '');
+  const said = await Promise.all(engines.map((engine) => engine.ended));
+  const maker = /made by (\w)/.exec(said.join(''))?.[1];
+  expect(said.filter((text) => text.includes('took'))).toHaveLength(1);
+  expect(said.filter((text) => text.includes(`got ${maker}`))).toHaveLength(3);
+  expect(readdirSync(join(root, 'cache/locks'))).toEqual([]);
+  expect(readdirSync(join(root, 'cache/tmp'))).toEqual([]);
+});
+
+test('an engine killed at work holds nobody up: its lock is passed over, its leftovers go, its checkpoint stays', async () => {
+  const root = temporaryFolder();
+  const cacheRoot = join(root, 'cache');
+  const go = join(root, 'go');
+  const dead = start('engine.mjs', [cacheRoot, json, go, 'dead']);
+  await dead.says('wrote');
+  const waiting = start('engine.mjs', [cacheRoot, json, go, 'next']);
+  dead.kill();
+  await dead.ended;
+  const cache = await openCache(cacheRoot);
+  expect(await cache.lookup(someKey())).toBeUndefined();
+  expect(existsSync(join(cacheRoot, 'checkpoints', someKey(), 'step'))).toBe(true);
+  writeFileSync(go, '');
+  expect(await waiting.ended).toContain('made by next');
+  await openCache(cacheRoot);
+  expect(readdirSync(join(cacheRoot, 'tmp'))).toEqual([]);
+  expect(readdirSync(join(cacheRoot, 'locks'))).toEqual([]);
+  const found = await (await openCache(cacheRoot)).lookup(someKey());
+  expect(found).toMatchObject({ by: { run: 'next' } });
+});
+
+test('many engines that find a dead lock together: still only one at a time holds it', async () => {
+  const root = temporaryFolder();
+  mkdirSync(join(root, 'locks'));
+  writeFileSync(
+    join(root, 'locks/k.0'),
+    JSON.stringify({ ...thisProcess(), pid: 2 ** 22 + 1, started: '1' }),
+  );
+  const path = join(root, 'locks/k');
+  let held = 0;
+  let most = 0;
+  const turns = Array.from({ length: 12 }, async () => {
+    const lock = await takeLock(path);
+    held++;
+    most = Math.max(most, held);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    held--;
+    await lock.release();
+  });
+  await Promise.all(turns);
+  expect(most).toBe(1);
+  expect(readdirSync(join(root, 'locks'))).toEqual([]);
+});
+
+test.each([
+  ['a dead process', { pid: 2 ** 22 + 1 }],
+  ['a process whose number was given again', { started: '1' }],
+  ['a boot before this one', { boot: 'another' }],
+])('the lock of %s is taken at once', async (_, change) => {
+  const path = join(temporaryFolder(), 'k');
+  writeFileSync(`${path}.0`, JSON.stringify({ ...thisProcess(), ...change }));
+  expect(isHeld(path)).toBe(false);
+  const before = performance.now();
+  const lock = await takeLock(path);
+  expect(performance.now() - before).toBeLessThan(1000);
+  expect(isHeld(path)).toBe(true);
+  await lock.release();
+  expect(isHeld(path)).toBe(false);
+});
+
+test.each([
+  ['this very process', {}],
+  ['an engine on another machine', { host: `not-${hostname()}`, boot: 'other', pid: 2 ** 22 + 1 }],
+  ['an engine in another container', { namespace: 'pid:[1]', pid: 2 ** 22 + 1 }],
+  ['a dead engine whose attempt still runs', { pid: 2 ** 22 + 1, worker: { pid: process.pid, started: '' } }],
+])('the lock of %s is respected, and waiting for it can be given up', async (_, change) => {
+  const path = join(temporaryFolder(), 'k');
+  writeFileSync(`${path}.0`, JSON.stringify({ ...thisProcess(), ...change }));
+  const stop = new AbortController();
+  const waits: unknown[] = [];
+  const taken = takeLock(path, {
+    signal: stop.signal,
+    waiting: (owner) => {
+      waits.push(owner?.pid);
+      setTimeout(() => stop.abort(new Error('enough')), 300);
+    },
+  });
+  await expect(taken).rejects.toThrow();
+  expect(waits).toHaveLength(1);
+  expect(readdirSync(join(path, '..'))).toEqual(['k.0']);
+});
+
+test('a lock file that was made and never filled is passed over after some seconds', async () => {
+  const path = join(temporaryFolder(), 'k');
+  writeFileSync(`${path}.0`, '');
+  const before = performance.now();
+  await (await takeLock(path)).release();
+  expect(performance.now() - before).toBeGreaterThan(2000);
+  expect(readdirSync(join(path, '..'))).toEqual([]);
+});
+
+test('leftovers of dead engines go when a cache is opened; those of living ones stay', async () => {
+  const root = temporaryFolder();
+  const owner = (change: object) => JSON.stringify({ ...thisProcess(), ...change });
+  write(join(root, 'tmp'), {
+    'dead/owner.json': owner({ pid: 2 ** 22 + 1 }),
+    'dead/outputs-1/model/half': 'x',
+    'living/owner.json': owner({}),
+    'elsewhere/owner.json': owner({ host: 'x', boot: 'x' }),
+    'new/half': '',
+  });
+  chmodSync(join(root, 'tmp/dead/outputs-1/model'), 0o555);
+  await openCache(root);
+  expect(readdirSync(join(root, 'tmp')).sort()).toEqual(['elsewhere', 'living', 'new']);
+});
+
+test('two caches of one process learn from each other what was hashed', async () => {
+  const root = join(temporaryFolder(), 'cache');
+  const [one, two] = [await openCache(root), await openCache(root)];
+  const a = await make(one, { outputs: { model: { a: '1' } } });
+  const b = await make(two, { components: { seed: 2 }, outputs: { model: { b: '2' } } });
+  const { entries } = JSON.parse(readFileSync(join(root, 'stat.json'), 'utf8')) as { entries: object };
+  expect(Object.keys(entries).sort()).toEqual([a, b].map((made) => made.outputs['model']!.digest).sort());
+  await one.close();
+  await two.close();
+});
