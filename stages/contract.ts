@@ -118,3 +118,6 @@ export class StageError extends Error {
  * journal and report can say what a stage really ran on.
  */
 export const deviceChannel = 'cemiflow:device';
+
+/** What can be asked for besides 'auto', which takes the first of these that works. */
+export const deviceNames = ['tensorflow', 'webgpu', 'onnx', 'wasm', 'cpu'] as const;

@@ -2,15 +2,16 @@
  * What tensor computations run on. `openDevice` chooses, `Device.compile` turns a pure function of tensors into what runs it best
  * there, `probeDevices` says what works on this machine.
  */
+import { channel } from 'node:diagnostics_channel';
 import * as tf from '@tensorflow/tfjs';
-import { StageError } from '../contract.js';
+import { deviceChannel, deviceNames, StageError } from '../contract.js';
 import { PROBES, type Probe } from './probes.js';
 import type { Pytree } from './pytree.js';
 
 export type DeviceName = 'tensorflow' | 'webgpu' | 'onnx' | 'wasm' | 'cpu';
 
 /** Best first: the order in which 'auto' tries them. */
-export const DEVICE_NAMES: readonly DeviceName[] = ['tensorflow', 'webgpu', 'onnx', 'wasm', 'cpu'];
+export const DEVICE_NAMES: readonly DeviceName[] = deviceNames;
 
 /** A device that was not taken, why, and the line that would mend it. */
 export interface Rejection {
@@ -95,6 +96,7 @@ function deviceOf(
   threads: number,
   rejected: Rejection[],
 ): Device {
+  channel(deviceChannel).publish(name);
   return {
     name,
     description: probe.description,
