@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 
 describe.each(['cemiface', 'dcface', 'unconditional'] as const)('%s', (method) => {
-  const inputs = () => (method === 'unconditional' ? {} : { model: eId });
+  const inputs = (): Record<string, string> => (method === 'unconditional' ? {} : { model: eId });
 
   test('stopped after two steps and run again it ends in the bytes of a run never stopped', async () => {
     const whole = await train({ method }, inputs());

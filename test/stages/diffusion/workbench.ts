@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Ajv from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { JsonObject, StageContext, StageDeclaration } from '../../../stages/contract.js';
 import { ImageSetWriter } from '../../../stages/data/image-set.js';
 import type { SetProvenance } from '../../../stages/data/provenance.js';
@@ -154,7 +154,7 @@ export class Workbench {
 
 /** Settings with the schema's defaults. Throws what ajv says where they do not fit. */
 export function fill(declaration: Pick<StageDeclaration<never>, 'schema'>, settings: JsonObject): JsonObject {
-  const ajv = new Ajv({ useDefaults: true, strict: false });
+  const ajv = new Ajv2020({ useDefaults: true, strict: false });
   const validate = ajv.compile(declaration.schema);
   const copy = structuredClone(settings);
   if (!validate(copy)) throw new Error(ajv.errorsText(validate.errors));
