@@ -1,0 +1,97 @@
+/** From linear light to the bytes of a photograph: exposure, white balance, contrast, blur, noise. */
+import { clamp, fromLinear } from './curves.js';
+import type { Shot } from './shot.js';
+
+/** sRGB of light 0..2, highlights rolled off. */
+const TONE = Float32Array.from({ length: 4097 }, (_, i) => {
+  const x = i / 2048;
+  return fromLinear(x < 0.7 ? x : 0.7 + 0.3 * ((x - 0.7) / (x - 0.7 + 0.3)));
+});
+
+/** @param light linear RGB [size, size, 3]; changed in place */
+export function develop(
+  light: Float32Array,
+  size: number,
+  shot: Shot,
+  out: Uint8Array,
+  offset: number,
+): void {
+  const sigma = (shot.blur * size) / 112;
+  if (sigma > 0.12) blur(light, size, sigma);
+  const gain = [
+    1.02 * shot.exposure * (1 + shot.warmth),
+    1.02 * shot.exposure,
+    1.02 * shot.exposure * (1 - shot.warmth),
+  ];
+  let state = (shot.noiseSeed | 1) >>> 0;
+  // A triangular number in -1..1, its variance 1/6.
+  const draw = (): number => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return ((state & 0xffff) + (state >>> 16)) / 65536 - 1 + 1 / 65536;
+  };
+  const luma = shot.noise * 2.45 * 0.8;
+  const chroma = shot.noise * 2.45 * 0.5;
+  const { contrast, saturation } = shot;
+  for (let i = 0; i < size * size * 3; i += 3) {
+    let r = TONE[Math.min(4096, (light[i]! * gain[0]! * 2048) | 0)]!;
+    let g = TONE[Math.min(4096, (light[i + 1]! * gain[1]! * 2048) | 0)]!;
+    let b = TONE[Math.min(4096, (light[i + 2]! * gain[2]! * 2048) | 0)]!;
+    const gray = 0.3 * r + 0.59 * g + 0.11 * b;
+    const grain = luma > 0 ? luma * draw() : 0;
+    const cr = chroma > 0 ? chroma * draw() : 0;
+    const cb = chroma > 0 ? chroma * draw() : 0;
+    r = 0.46 + (gray + (r - gray) * saturation - 0.46) * contrast + grain + cr;
+    g = 0.46 + (gray + (g - gray) * saturation - 0.46) * contrast + grain - 0.5 * (cr + cb);
+    b = 0.46 + (gray + (b - gray) * saturation - 0.46) * contrast + grain + cb;
+    out[offset + i] = clamp(r * 255 + 0.5, 0, 255) | 0;
+    out[offset + i + 1] = clamp(g * 255 + 0.5, 0, 255) | 0;
+    out[offset + i + 2] = clamp(b * 255 + 0.5, 0, 255) | 0;
+  }
+}
+
+/** A separable bell of this standard deviation, pixels; edges repeat. */
+function blur(light: Float32Array, size: number, sigma: number): void {
+  const radius = Math.max(1, Math.ceil(sigma * 2.5));
+  const kernel: number[] = [];
+  let sum = 0;
+  for (let k = -radius; k <= radius; k++) {
+    // (1 - x^2/(2 s^2 n))^n tends to the bell; n = 8 is near enough.
+    const base = Math.max(0, 1 - (k * k) / (16 * sigma * sigma));
+    const b2 = base * base;
+    const weight = b2 * b2 * b2 * b2;
+    kernel.push(weight);
+    sum += weight;
+  }
+  const line = new Float32Array(size * 3);
+  for (const [step, stride] of [
+    [3, size * 3],
+    [size * 3, 3],
+  ] as const)
+    // prettier-ignore
+    for (let row = 0; row < size; row++) {
+      const start = row * stride;
+      for (let x = 0; x < size; x++) {
+        let r = 0;
+        let g = 0;
+        let b = 0;
+        for (let k = -radius; k <= radius; k++) {
+          const at = start + clamp(x + k, 0, size - 1) * step;
+          const w = kernel[k + radius]!;
+          r += w * light[at]!;
+          g += w * light[at + 1]!;
+          b += w * light[at + 2]!;
+        }
+        line[3 * x] = r / sum;
+        line[3 * x + 1] = g / sum;
+        line[3 * x + 2] = b / sum;
+      }
+      for (let x = 0; x < size; x++) {
+        const at = start + x * step;
+        light[at] = line[3 * x]!;
+        light[at + 1] = line[3 * x + 1]!;
+        light[at + 2] = line[3 * x + 2]!;
+      }
+    }
+}
