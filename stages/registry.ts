@@ -2,14 +2,27 @@
  * The list of stage kinds: the one door through which the engine enters stages/. Each author adds a line for a kind. What is
  * imported here are declarations, which are light; the code that works is loaded in an attempt's own process.
  */
+import { stage as centerCompute } from './centers/center-compute.stage.js';
 import { stage as command } from './command/command.stage.js';
 import type { StageDeclaration } from './contract.js';
 import { stage as diffusionTrain } from './diffusion/diffusion-train.stage.js';
 import { stage as generate } from './diffusion/generate.stage.js';
+import { stage as evaluate } from './evaluation/evaluate.stage.js';
+import { stage as quality } from './evaluation/quality.stage.js';
 import { stage as frTrain } from './recognition/fr-train.stage.js';
+import { stage as similarityBucketing } from './similarity/similarity-bucketing.stage.js';
 
 // Each declaration knows its own settings' type; here they are what their schemas admit.
-const declarations = [command, diffusionTrain, frTrain, generate] as unknown as StageDeclaration[];
+const declarations = [
+  centerCompute,
+  command,
+  diffusionTrain,
+  evaluate,
+  frTrain,
+  generate,
+  quality,
+  similarityBucketing,
+] as unknown as StageDeclaration[];
 
 const byKind = new Map(declarations.map((declaration) => [declaration.kind, declaration]));
 
