@@ -82,6 +82,9 @@ export interface Cache {
   close(): Promise<void>;
 }
 
+/** Thousands of small stages must not write the whole stat cache thousands of times. */
+const SAVE_MILLISECONDS = 5000;
+
 /** Opens the cache in that folder (it need not exist), and removes what killed engines left. */
 export async function openCache(root: string): Promise<Cache> {
   const session = new Session(join(root, 'tmp'));
@@ -93,6 +96,8 @@ export class LocalCache implements Cache {
   readonly stats: StatCache;
   readonly objects: Objects;
   readonly results: Results;
+  /** When the stat cache was saved last, by performance.now(). */
+  private saved = 0;
 
   constructor(
     readonly root: string,
@@ -131,7 +136,7 @@ export class LocalCache implements Cache {
         await lock.release();
         return { result: found };
       }
-      const committed = () => this.flush();
+      const committed = () => this.flush(SAVE_MILLISECONDS);
       return { attempt: await openAttempt({ key, root, lock, session, objects, results, committed }) };
     } catch (error) {
       await lock.release();
@@ -179,8 +184,10 @@ export class LocalCache implements Cache {
     return { checked: digests.length, damaged };
   }
 
-  async flush(): Promise<void> {
-    if (!this.stats.changed) return;
+  /** @param age save only if the last time is so long ago, milliseconds. */
+  async flush(age = 0): Promise<void> {
+    if (!this.stats.changed || performance.now() - this.saved < age) return;
+    this.saved = performance.now();
     try {
       await this.stats.save(await this.session.open());
     } catch (error) {

@@ -52,8 +52,12 @@ export class Objects {
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       if (seen.has(next)) continue;
       seen.add(next);
-      const trouble = await this.troubleOfOne(next, thorough);
-      if (trouble) return next === digest ? trouble : `it refers to ${next.slice(0, 12)}: ${trouble}`;
+      const listing = await this.sound(next, thorough);
+      if (typeof listing === 'string') {
+        return next === digest ? listing : `it refers to ${next.slice(0, 12)}: ${listing}`;
+      }
+      // Most have none, and a plan of thousands of stages asks each.
+      if (!listing.files.some(({ path }) => path === REFERENCES)) continue;
       const references = this.references(next);
       if (typeof references === 'string') return references;
       open.push(...references);
@@ -61,16 +65,17 @@ export class Objects {
     return undefined;
   }
 
-  private async troubleOfOne(digest: Digest, thorough: boolean): Promise<string | undefined> {
+  /** What a sound object holds, or what is wrong with it; then it has been moved away. */
+  private async sound(digest: Digest, thorough: boolean): Promise<Listing | string> {
     const path = this.path(digest);
     let listing: Listing;
     try {
       listing = listArtifact(path, digest.slice(0, 12));
-      if (!thorough && this.stats.recall(digest, listing.stamp) === digest) return undefined;
+      if (!thorough && this.stats.recall(digest, listing.stamp) === digest) return listing;
       const found = await digestOfListing(path, listing, { modes: true });
       if (found === digest) {
         this.stats.learn(digest, listing.stamp, digest);
-        return undefined;
+        return listing;
       }
     } catch (error) {
       if (isMissing(error) && statSync(path, { throwIfNoEntry: false }) === undefined) {

@@ -137,8 +137,8 @@ test('two caches of one process learn from each other what was hashed', async ()
   const [one, two] = [await openCache(root), await openCache(root)];
   const a = await make(one, { outputs: { model: { a: '1' } } });
   const b = await make(two, { components: { seed: 2 }, outputs: { model: { b: '2' } } });
-  const { entries } = JSON.parse(readFileSync(join(root, 'stat.json'), 'utf8')) as { entries: object };
-  expect(Object.keys(entries).sort()).toEqual([a, b].map((made) => made.outputs['model']!.digest).sort());
   await one.close();
   await two.close();
+  const { entries } = JSON.parse(readFileSync(join(root, 'stat.json'), 'utf8')) as { entries: object };
+  expect(Object.keys(entries).sort()).toEqual([a, b].map((made) => made.outputs['model']!.digest).sort());
 });
