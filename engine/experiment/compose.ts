@@ -8,13 +8,26 @@ import type { LoadOptions } from './experiment.js';
 import { limits, parseYaml } from './parse.js';
 import { listed, type Problems } from './problems.js';
 import { Source, type Span } from './source.js';
-import { entryOf, isMap, type Entry, type MapNode, type Node, prototypeNames, toPlain, typeName } from './tree.js';
+import {
+  entryOf,
+  isMap,
+  type Entry,
+  type MapNode,
+  type Node,
+  prototypeNames,
+  toPlain,
+  typeName,
+} from './tree.js';
 
 /** Files within files, through `extends`. */
 const maxExtends = 20;
 
 /** @returns undefined where there is nothing to go on with; what is wrong is in `problems`. */
-export async function compose(file: string, options: LoadOptions, problems: Problems): Promise<MapNode | undefined> {
+export async function compose(
+  file: string,
+  options: LoadOptions,
+  problems: Problems,
+): Promise<MapNode | undefined> {
   const cwd = options.cwd ?? process.cwd();
   const fromFiles = await new Files(problems).load(resolve(cwd, file));
   if (!fromFiles) return undefined;
@@ -36,14 +49,29 @@ class Files {
   constructor(private readonly problems: Problems) {}
 
   /** @param chain the files that led here, outermost first; `said` is where the last of them names this one. */
-  async load(file: string, chain: readonly string[] = [], said?: Span, as?: string): Promise<MapNode | undefined> {
+  async load(
+    file: string,
+    chain: readonly string[] = [],
+    said?: Span,
+    as?: string,
+  ): Promise<MapNode | undefined> {
     if (chain.includes(file)) {
-      const names = [...chain.slice(chain.indexOf(file)), file].map((path) => path.slice(dirname(chain[0]!).length + 1));
-      this.problems.add(said!, `these files extend each other in a circle: ${names.join(' -> ')}`, 'remove one of the extends');
+      const names = [...chain.slice(chain.indexOf(file)), file].map((path) =>
+        path.slice(dirname(chain[0]!).length + 1),
+      );
+      this.problems.add(
+        said!,
+        `these files extend each other in a circle: ${names.join(' -> ')}`,
+        'remove one of the extends',
+      );
       return undefined;
     }
     if (chain.length > maxExtends) {
-      this.problems.add(said!, `files extend each other more than ${maxExtends} deep`, 'put some of them together');
+      this.problems.add(
+        said!,
+        `files extend each other more than ${maxExtends} deep`,
+        'put some of them together',
+      );
       return undefined;
     }
     if (this.loaded.has(file)) return this.loaded.get(file);
@@ -52,14 +80,26 @@ class Files {
     return node;
   }
 
-  private async read(file: string, chain: readonly string[], said: Span | undefined, as: string | undefined): Promise<MapNode | undefined> {
+  private async read(
+    file: string,
+    chain: readonly string[],
+    said: Span | undefined,
+    as: string | undefined,
+  ): Promise<MapNode | undefined> {
     const source = await this.source(file, said, as);
     if (!source) return undefined;
     const own = parseYaml(source, this.problems);
     if (!own) return undefined;
     if (!isMap(own)) {
-      const what = own.type === 'scalar' && own.value === null ? 'the file is empty' : `the file holds ${typeName(toPlain(own))}, not a map of keys`;
-      this.problems.add(own.span, what, 'an experiment has at least stages: (cemiflow init writes a first one)');
+      const what =
+        own.type === 'scalar' && own.value === null
+          ? 'the file is empty'
+          : `the file holds ${typeName(toPlain(own))}, not a map of keys`;
+      this.problems.add(
+        own.span,
+        what,
+        'an experiment has at least stages: (cemiflow init writes a first one)',
+      );
       return undefined;
     }
     let base: MapNode | undefined;
@@ -75,15 +115,27 @@ class Files {
     const node = entryOf(own, 'extends')?.value;
     if (!node) return [];
     return (node.type === 'list' ? node.items : [node]).flatMap((item) => {
-      if (item.type === 'scalar' && typeof item.value === 'string') return [{ path: item.value, span: item.span }];
-      this.problems.add(item.span, `'extends' takes the path of a file or a list of them, not ${typeName(toPlain(item))}`);
+      if (item.type === 'scalar' && typeof item.value === 'string')
+        return [{ path: item.value, span: item.span }];
+      this.problems.add(
+        item.span,
+        `'extends' takes the path of a file or a list of them, not ${typeName(toPlain(item))}`,
+      );
       return [];
     });
   }
 
-  private async source(file: string, said: Span | undefined, as: string | undefined): Promise<Source | undefined> {
+  private async source(
+    file: string,
+    said: Span | undefined,
+    as: string | undefined,
+  ): Promise<Source | undefined> {
     const refuse = (message: string, hint?: string): undefined => {
-      this.problems.add(said ?? { source: new Source(file, '', dirname(file)), start: 0, end: 0 }, message, hint);
+      this.problems.add(
+        said ?? { source: new Source(file, '', dirname(file)), start: 0, end: 0 },
+        message,
+        hint,
+      );
       return undefined;
     };
     const name = as === undefined ? 'the file' : `'${as}'`;
@@ -91,12 +143,14 @@ class Files {
       const info = await stat(file);
       if (info.isDirectory()) return refuse(`${name} is a folder`, await this.neighbours(file, ''));
       if (!info.isFile()) return refuse(`${name} is not a regular file`);
-      if (info.size > limits.bytes) return refuse(`${name} has ${info.size} bytes; an experiment file has at most ${limits.bytes}`);
+      if (info.size > limits.bytes)
+        return refuse(`${name} has ${info.size} bytes; an experiment file has at most ${limits.bytes}`);
       const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(file));
       return new Source(file, text, dirname(file), as === undefined ? undefined : `extends ${as}`);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'ENOENT' || code === 'ENOTDIR') return refuse(`${name} does not exist`, await this.neighbours(dirname(file), file));
+      if (code === 'ENOENT' || code === 'ENOTDIR')
+        return refuse(`${name} does not exist`, await this.neighbours(dirname(file), file));
       if (code === 'EACCES') return refuse(`${name} may not be read`, 'change its permissions');
       if (error instanceof TypeError) return refuse(`${name} is not UTF-8 text`, 'save it as UTF-8');
       return refuse(`${name} cannot be read: ${(error as Error).message}`);
@@ -109,7 +163,11 @@ class Files {
     if (!names) return 'its folder does not exist either';
     const found = names.filter((name) => ['.yaml', '.yml'].includes(extname(name))).sort();
     const near = this.problems.nearest(file.slice(folder.length + 1), found);
-    return found.length === 0 ? 'there is no .yaml file in that folder' : near === undefined ? `that folder has ${listed(found)}` : `did you mean '${near}'?`;
+    return found.length === 0
+      ? 'there is no .yaml file in that folder'
+      : near === undefined
+        ? `that folder has ${listed(found)}`
+        : `did you mean '${near}'?`;
   }
 }
 
@@ -142,7 +200,9 @@ function applyProfile(root: MapNode, name: string, cwd: string, problems: Proble
   }
   const names = isMap(profiles) ? [...profiles.entries.keys()] : [];
   const source = new Source('--profile', `--profile ${name}`, cwd, `--profile ${name}`);
-  const why = profile ? `profile '${name}' is not a map of keys` : `there is no profile '${name}'.${problems.suggest(name, names)}`;
+  const why = profile
+    ? `profile '${name}' is not a map of keys`
+    : `there is no profile '${name}'.${problems.suggest(name, names)}`;
   problems.add({ source, start: 10, end: source.text.length }, why, `profiles: ${listed(names)}`);
   return root;
 }
@@ -150,7 +210,8 @@ function applyProfile(root: MapNode, name: string, cwd: string, problems: Proble
 function withOrigin(node: Node, origin: string): Node {
   const span = { ...node.span, origin };
   if (node.type === 'scalar') return { ...node, span };
-  if (node.type === 'list') return { ...node, span, items: node.items.map((item) => withOrigin(item, origin)) };
+  if (node.type === 'list')
+    return { ...node, span, items: node.items.map((item) => withOrigin(item, origin)) };
   const entries = [...node.entries].map(([key, entry]): [string, Entry] => [
     key,
     { key: { ...entry.key, origin }, value: withOrigin(entry.value, origin) },
@@ -167,7 +228,11 @@ function applySet(root: MapNode, text: string, cwd: string, problems: Problems):
   const start = 6;
   const equals = source.text.indexOf('=', start);
   if (equals <= start) {
-    problems.add(span(start, source.text.length), `--set takes path=value, not '${text}'`, 'for example --set params.identities=50');
+    problems.add(
+      span(start, source.text.length),
+      `--set takes path=value, not '${text}'`,
+      'for example --set params.identities=50',
+    );
     return root;
   }
   const steps: { name: string; span: Span }[] = [];
@@ -178,7 +243,11 @@ function applySet(root: MapNode, text: string, cwd: string, problems: Problems):
   }
   const bad = steps.find((step) => step.name === '' || prototypeNames.has(step.name));
   if (bad) {
-    problems.add(bad.span, bad.name === '' ? 'a name is missing in the path' : `'${bad.name}' cannot be a key`, 'a path is names with dots between, as in stages.samples.matrix.m');
+    problems.add(
+      bad.span,
+      bad.name === '' ? 'a name is missing in the path' : `'${bad.name}' cannot be a key`,
+      'a path is names with dots between, as in stages.samples.matrix.m',
+    );
     return root;
   }
   const before = problems.count;
@@ -191,33 +260,73 @@ function applySet(root: MapNode, text: string, cwd: string, problems: Problems):
 }
 
 /** A copy of `node` with `value` merged in at the rest of the path; the same node where that cannot be done. */
-function setAt(node: Node, steps: readonly { name: string; span: Span }[], depth: number, value: Node, problems: Problems): Node {
+function setAt(
+  node: Node,
+  steps: readonly { name: string; span: Span }[],
+  depth: number,
+  value: Node,
+  problems: Problems,
+): Node {
   const step = steps[depth]!;
   const last = depth === steps.length - 1;
-  const path = steps.slice(0, depth).map((at) => at.name).join('.');
+  const path = steps
+    .slice(0, depth)
+    .map((at) => at.name)
+    .join('.');
   if (node.type === 'list') {
     const index = Number(step.name);
     const item = node.items[index];
     if (!item) {
-      problems.add(step.span, `'${path}' is a list of ${node.items.length}; it has no item '${step.name}'`, 'items count from 0');
+      problems.add(
+        step.span,
+        `'${path}' is a list of ${node.items.length}; it has no item '${step.name}'`,
+        'items count from 0',
+      );
       return node;
     }
     const changed = last ? value : setAt(item, steps, depth + 1, value, problems);
     return { ...node, items: node.items.map((old, at) => (at === index ? changed : old)) };
   }
   if (node.type === 'scalar') {
-    problems.add(step.span, `'${path}' is ${typeName(node.value)}; it has no '${step.name}' to set`, `set the whole: --set ${path}=...`);
+    problems.add(
+      step.span,
+      `'${path}' is ${typeName(node.value)}; it has no '${step.name}' to set`,
+      `set the whole: --set ${path}=...`,
+    );
     return node;
   }
   const below = node.entries.get(step.name);
-  if (!below && (depth === 1 || path.startsWith('params')) && closed.includes(steps[0]!.name) && !(steps[0]!.name === 'stages' && last && isMap(value))) {
+  if (
+    !below &&
+    (depth === 1 || path.startsWith('params')) &&
+    closed.includes(steps[0]!.name) &&
+    !(steps[0]!.name === 'stages' && last && isMap(value))
+  ) {
     const names = [...node.entries.keys()];
-    problems.add(step.span, `${path} has no '${step.name}'.${problems.suggest(step.name, names)}`, `it has ${listed(names)}`);
+    problems.add(
+      step.span,
+      `${path} has no '${step.name}'.${problems.suggest(step.name, names)}`,
+      `it has ${listed(names)}`,
+    );
     return node;
   }
   // Where the map does not exist yet, it is made.
-  const inner = last ? value : setAt(below && !isNull(below.value) ? below.value : ({ type: 'map', entries: new Map(), span: step.span } as const), steps, depth + 1, value, problems);
-  return merge(node, mapOf(step.name, { key: step.span, value: inner }), steps.slice(0, depth).map((at) => at.name));
+  const inner = last
+    ? value
+    : setAt(
+        below && !isNull(below.value)
+          ? below.value
+          : ({ type: 'map', entries: new Map(), span: step.span } as const),
+        steps,
+        depth + 1,
+        value,
+        problems,
+      );
+  return merge(
+    node,
+    mapOf(step.name, { key: step.span, value: inner }),
+    steps.slice(0, depth).map((at) => at.name),
+  );
 }
 
 function mapOf(key: string, entry: Entry): MapNode {

@@ -18,7 +18,9 @@ export const limits = {
   aliases: 1_000,
 };
 
-const coreTags = new Set(['str', 'int', 'float', 'bool', 'null', 'seq', 'map'].map((name) => `tag:yaml.org,2002:${name}`));
+const coreTags = new Set(
+  ['str', 'int', 'float', 'bool', 'null', 'seq', 'map'].map((name) => `tag:yaml.org,2002:${name}`),
+);
 
 /** @returns undefined where the text could not be read at all; what is wrong with it is in `problems`. */
 export function parseYaml(source: Source, problems: Problems, start = 0): Node | undefined {
@@ -28,12 +30,20 @@ export function parseYaml(source: Source, problems: Problems, start = 0): Node |
   const documents = tokens.filter((token) => token.type === 'document');
   const second = documents[1];
   if (second) {
-    problems.add(span(second.offset, second.offset + 3), 'a second YAML document begins here: a file holds one experiment', 'remove the --- line, or make it a file of its own');
+    problems.add(
+      span(second.offset, second.offset + 3),
+      'a second YAML document begins here: a file holds one experiment',
+      'remove the --- line, or make it a file of its own',
+    );
     return undefined;
   }
   const deep = tooDeep(tokens);
   if (deep !== undefined) {
-    problems.add(span(deep, deep + 1), `maps and lists are nested more than ${limits.depth} deep here`, 'no experiment needs that: flatten it');
+    problems.add(
+      span(deep, deep + 1),
+      `maps and lists are nested more than ${limits.depth} deep here`,
+      'no experiment needs that: flatten it',
+    );
     return undefined;
   }
 
@@ -52,7 +62,11 @@ export function parseYaml(source: Source, problems: Problems, start = 0): Node |
     return undefined;
   }
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
-    problems.add(span(0, 5), `this file says it is YAML ${document.directives.yaml.version}; experiment files are YAML 1.2`, 'remove the %YAML line');
+    problems.add(
+      span(0, 5),
+      `this file says it is YAML ${document.directives.yaml.version}; experiment files are YAML 1.2`,
+      'remove the %YAML line',
+    );
     return undefined;
   }
   return convert(document.contents, text, span, problems);
@@ -60,7 +74,10 @@ export function parseYaml(source: Source, problems: Problems, start = 0): Node |
 
 /** The offset of the first collection beyond the limit. Walks with a list of its own instead of recursion. */
 function tooDeep(tokens: readonly CST.Token[]): number | undefined {
-  const open: { token: CST.Token | null | undefined; depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
+  const open: { token: CST.Token | null | undefined; depth: number }[] = tokens.map((token) => ({
+    token,
+    depth: 0,
+  }));
   while (open.length > 0) {
     const { token, depth } = open.pop()!;
     if (!token) continue;
@@ -82,7 +99,12 @@ function sayError(code: string, message: string): [string, string?] {
   return [`not valid YAML: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`];
 }
 
-function convert(contents: unknown, text: string, span: (from: number, to: number) => Span, problems: Problems): Node | undefined {
+function convert(
+  contents: unknown,
+  text: string,
+  span: (from: number, to: number) => Span,
+  problems: Problems,
+): Node | undefined {
   const anchors = new Map<string, { node: Node; size: number }>();
   let aliases = 0;
   let refused = false;
@@ -96,45 +118,86 @@ function convert(contents: unknown, text: string, span: (from: number, to: numbe
   const visit = (at: unknown): { node: Node; size: number } | undefined => {
     if (isAlias(at)) {
       const range = rangeOf(at.range);
-      if ((aliases += 1) > limits.aliases) return refuse(range, `more than ${limits.aliases} aliases`, 'write the values out, or use params');
+      if ((aliases += 1) > limits.aliases)
+        return refuse(range, `more than ${limits.aliases} aliases`, 'write the values out, or use params');
       const target = anchors.get(at.source);
-      if (!target) return refuse(range, `there is no anchor '&${at.source}' above this alias`, `anchors: ${[...anchors.keys()].join(', ') || 'none'}`);
+      if (!target)
+        return refuse(
+          range,
+          `there is no anchor '&${at.source}' above this alias`,
+          `anchors: ${[...anchors.keys()].join(', ') || 'none'}`,
+        );
       return target;
     }
-    if (!isScalar(at) && !isMap(at) && !isSeq(at)) return { node: { type: 'scalar', value: null, span: span(0, 1) }, size: 1 };
+    if (!isScalar(at) && !isMap(at) && !isSeq(at))
+      return { node: { type: 'scalar', value: null, span: span(0, 1) }, size: 1 };
     const range = rangeOf(at.range);
     if (at.tag !== undefined && !coreTags.has(at.tag))
-      return refuse({ ...range, start: range.start, end: range.end }, `the tag '${shortTag(at.tag)}' is not known`, 'experiment files use plain YAML: text, numbers, true/false, lists and maps');
+      return refuse(
+        { ...range, start: range.start, end: range.end },
+        `the tag '${shortTag(at.tag)}' is not known`,
+        'experiment files use plain YAML: text, numbers, true/false, lists and maps',
+      );
     let made: { node: Node; size: number } | undefined;
     if (isScalar(at)) made = scalar(at.value, at.source, range);
     else if (isSeq(at)) {
       const items = at.items.map((item) => visit(isPair(item) ? undefined : item));
-      made = { node: { type: 'list', span: range, items: items.flatMap((item) => (item ? [item.node] : [])) }, size: 1 + sum(items) };
+      made = {
+        node: { type: 'list', span: range, items: items.flatMap((item) => (item ? [item.node] : [])) },
+        size: 1 + sum(items),
+      };
     } else made = map(at.items, range);
-    if (made && made.size > limits.values) return refuse(range, `this stands for more than ${limits.values} values once its aliases are followed`, 'write the values out, or use params');
+    if (made && made.size > limits.values)
+      return refuse(
+        range,
+        `this stands for more than ${limits.values} values once its aliases are followed`,
+        'write the values out, or use params',
+      );
     if (made && at.anchor) anchors.set(at.anchor, made);
     return made;
   };
 
-  const map = (pairs: readonly { key: unknown; value: unknown }[], range: Span): { node: Node; size: number } => {
+  const map = (
+    pairs: readonly { key: unknown; value: unknown }[],
+    range: Span,
+  ): { node: Node; size: number } => {
     const entries = new Map<string, Entry>();
     let size = 1;
     for (const pair of pairs) {
       const key = pair.key;
       if (!isScalar(key)) {
-        refuse(isAlias(key) || isMap(key) || isSeq(key) ? rangeOf(key.range) : range, 'a key must be plain text', 'quote it if it has special characters');
+        refuse(
+          isAlias(key) || isMap(key) || isSeq(key) ? rangeOf(key.range) : range,
+          'a key must be plain text',
+          'quote it if it has special characters',
+        );
         continue;
       }
       const keyRange = rangeOf(key.range);
       const name = typeof key.value === 'string' ? key.value : (key.source ?? '');
       const value = visit(pair.value ?? null);
-      if (name === '<<') refuse(keyRange, "merge keys ('<<') are not supported", "use 'extends' for files and 'params' for values");
+      if (name === '<<')
+        refuse(
+          keyRange,
+          "merge keys ('<<') are not supported",
+          "use 'extends' for files and 'params' for values",
+        );
       else if (prototypeNames.has(name)) refuse(keyRange, `'${name}' cannot be a key`, 'choose another name');
-      else if (entries.has(name)) refuse(keyRange, `'${name}' is given twice`, `the first one is on line ${placeLine(entries.get(name)!.key)}; remove one of them`);
+      else if (entries.has(name))
+        refuse(
+          keyRange,
+          `'${name}' is given twice`,
+          `the first one is on line ${placeLine(entries.get(name)!.key)}; remove one of them`,
+        );
       else if (value) {
-        const empty = pair.value === null || (value.node.type === 'scalar' && value.node.span.start === value.node.span.end);
+        const empty =
+          pair.value === null ||
+          (value.node.type === 'scalar' && value.node.span.start === value.node.span.end);
         // Nothing is written there, so the key is what can be pointed at.
-        const node = empty && value.node.type === 'scalar' && !isAlias(pair.value) ? { ...value.node, span: keyRange } : value.node;
+        const node =
+          empty && value.node.type === 'scalar' && !isAlias(pair.value)
+            ? { ...value.node, span: keyRange }
+            : value.node;
         entries.set(name, { key: keyRange, value: node });
         size += value.size;
       }
@@ -142,18 +205,33 @@ function convert(contents: unknown, text: string, span: (from: number, to: numbe
     return { node: { type: 'map', entries, span: range }, size };
   };
 
-  const scalar = (value: unknown, written: string | undefined, range: Span): { node: Node; size: number } | undefined => {
+  const scalar = (
+    value: unknown,
+    written: string | undefined,
+    range: Span,
+  ): { node: Node; size: number } | undefined => {
     if (typeof value === 'number') {
-      if (!Number.isFinite(value)) return refuse(range, `${written ?? value} is not a number that can be computed with`, 'use a finite number, or quote it if it is text');
+      if (!Number.isFinite(value))
+        return refuse(
+          range,
+          `${written ?? value} is not a number that can be computed with`,
+          'use a finite number, or quote it if it is text',
+        );
       if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(written ?? ''))
         return refuse(range, `${written} is too large to be kept exactly`, 'quote it if it is text');
     }
-    if (value !== null && typeof value !== 'number' && typeof value !== 'string' && typeof value !== 'boolean')
+    if (
+      value !== null &&
+      typeof value !== 'number' &&
+      typeof value !== 'string' &&
+      typeof value !== 'boolean'
+    )
       return refuse(range, 'this value is of no kind that an experiment file has', 'quote it if it is text');
     return { node: { type: 'scalar', value: Object.is(value, -0) ? 0 : value, span: range }, size: 1 };
   };
 
-  const rangeOf = (range: readonly [number, number, number] | null | undefined): Span => span(range?.[0] ?? 0, range?.[1] ?? text.length);
+  const rangeOf = (range: readonly [number, number, number] | null | undefined): Span =>
+    span(range?.[0] ?? 0, range?.[1] ?? text.length);
   const placeLine = (at: Span): number => at.source.position(at.start).line;
   const result = visit(contents);
   return refused ? undefined : result?.node;

@@ -16,9 +16,18 @@ export interface CommandFolders {
  */
 export function renderCommand(template: string, folders: CommandFolders): string {
   if (!hasExpression(template)) return template;
-  const contexts = { inputs: branchOf('inputs', folders.inputs), outputs: branchOf('outputs', folders.outputs) };
+  const contexts = {
+    inputs: branchOf('inputs', folders.inputs),
+    outputs: branchOf('outputs', folders.outputs),
+  };
   const value = fill(parseTemplate(template), contexts, () => '');
-  return typeof value === 'string' ? value : value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string'
+    ? value
+    : value === null
+      ? ''
+      : typeof value === 'object'
+        ? JSON.stringify(value)
+        : String(value);
 }
 
 /** The same for all texts of a stage's settings. */

@@ -26,7 +26,7 @@ export interface Point {
 
 export class Scope {
   private readonly templates = new Map<string, Template | ExpressionError>();
-  private readonly paramValues = new Map<ScalarNode, Json>();
+  private readonly paramValues = new Map<ScalarNode, Json | typeof failed>();
   private readonly evaluating = new Set<ScalarNode>();
   private readonly base: Contexts;
   private readonly suggest: Suggest = (word, names) => this.problems.suggest(word, names);
@@ -38,7 +38,9 @@ export class Scope {
   ) {
     const envHint = 'list the name under env: to read it from the environment';
     this.base = {
-      params: params ? this.paramBranch(params, 'params') : branchOf('params', {}, 'declare it under params:'),
+      params: params
+        ? this.paramBranch(params, 'params')
+        : branchOf('params', {}, 'declare it under params:'),
       env: branchOf('env', env, Object.keys(env).length === 0 ? envHint : undefined),
     };
   }
@@ -49,7 +51,11 @@ export class Scope {
     const plain = this.evaluate(this.params, {});
     const clean = (value: Json): Json =>
       typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null).map(([key, item]) => [key, clean(item)]))
+        ? Object.fromEntries(
+            Object.entries(value)
+              .filter(([, item]) => item !== null)
+              .map(([key, item]) => [key, clean(item)]),
+          )
         : value;
     return plain === failed ? {} : (clean(plain) as JsonObject);
   }
@@ -91,7 +97,9 @@ export class Scope {
 
   private report(leaf: ScalarNode, error: ExpressionError): void {
     if (error instanceof AlreadySaid) return;
-    const later = ['inputs', 'outputs'].find((name) => error.message.startsWith(`'${name}' is not known here`));
+    const later = ['inputs', 'outputs'].find((name) =>
+      error.message.startsWith(`'${name}' is not known here`),
+    );
     const hint = later ? `only the settings of a command stage can name ${later}` : error.hint;
     this.problems.add(spanWithin(leaf, error.start, error.end), error.message, hint);
   }
@@ -128,10 +136,21 @@ export class Scope {
   private paramLeaf(leaf: ScalarNode, path: string, at: { start: number; end: number }): Json {
     if (typeof leaf.value !== 'string' || !hasExpression(leaf.value)) return leaf.value;
     const known = this.paramValues.get(leaf);
+    if (known === failed) throw new AlreadySaid(path, at.start, at.end);
     if (known !== undefined) return known;
     if (this.evaluating.has(leaf))
-      throw new ExpressionError(`params refer to each other in a circle, through ${path}`, at.start, at.end, 'give one of them a value of its own');
-    if (this.evaluating.size >= maxChain) throw new ExpressionError(`more than ${maxChain} params refer to each other in a row`, at.start, at.end);
+      throw new ExpressionError(
+        `params refer to each other in a circle, through ${path}`,
+        at.start,
+        at.end,
+        'give one of them a value of its own',
+      );
+    if (this.evaluating.size >= maxChain)
+      throw new ExpressionError(
+        `more than ${maxChain} params refer to each other in a row`,
+        at.start,
+        at.end,
+      );
     this.evaluating.add(leaf);
     try {
       const value = fill(this.template(leaf.value), this.base, this.suggest);
@@ -141,6 +160,7 @@ export class Scope {
       if (!(error instanceof ExpressionError)) throw error;
       // Said once, where it is wrong; whoever refers to it only fails.
       this.report(leaf, error);
+      this.paramValues.set(leaf, failed);
       throw new AlreadySaid(error.message, at.start, at.end);
     } finally {
       this.evaluating.delete(leaf);
@@ -197,7 +217,9 @@ export class Scope {
   deferredIn(leaf: ScalarNode): Syntax[] {
     if (typeof leaf.value !== 'string' || !hasExpression(leaf.value)) return [];
     try {
-      return this.template(leaf.value).parts.flatMap((part) => (part.type === 'expression' && mentions(part.syntax) ? [part.syntax] : []));
+      return this.template(leaf.value).parts.flatMap((part) =>
+        part.type === 'expression' && mentions(part.syntax) ? [part.syntax] : [],
+      );
     } catch {
       return [];
     }

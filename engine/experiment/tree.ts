@@ -62,11 +62,16 @@ export function nearestNode(root: Node, path: Path): { node: Node; key?: Span; w
 }
 
 /** The plain value; `scalar` may replace a leaf. Depth is bounded by the parser. */
-export function toPlain(node: Node, scalar: (leaf: ScalarNode, path: Path) => Json = (leaf) => leaf.value): Json {
+export function toPlain(
+  node: Node,
+  scalar: (leaf: ScalarNode, path: Path) => Json = (leaf) => leaf.value,
+): Json {
   const visit = (at: Node, path: Path): Json => {
     if (at.type === 'scalar') return scalar(at, path);
     if (at.type === 'list') return at.items.map((item, index) => visit(item, [...path, index]));
-    return Object.fromEntries([...at.entries].map(([key, entry]) => [key, visit(entry.value, [...path, key])]));
+    return Object.fromEntries(
+      [...at.entries].map(([key, entry]) => [key, visit(entry.value, [...path, key])]),
+    );
   };
   return visit(node, []);
 }

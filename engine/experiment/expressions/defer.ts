@@ -11,7 +11,8 @@ export const deferred: ReadonlySet<string> = new Set(['inputs', 'outputs']);
 
 /** @returns a value, or text in which what names inputs and outputs is still an expression. @throws ExpressionError */
 export function fillNow(template: Template, contexts: Contexts, suggest: Suggest): Json {
-  if (template.whole && !mentions(template.whole)) return escapeAll(evaluate(template.whole, contexts, suggest));
+  if (template.whole && !mentions(template.whole))
+    return escapeAll(evaluate(template.whole, contexts, suggest));
   return template.parts
     .map((part) => {
       if (part.type === 'text') return part.text;
@@ -53,7 +54,9 @@ export function mentions(syntax: Syntax): boolean {
 }
 
 /** The names after `inputs.` and `outputs.` with their places, to be checked before anything runs. */
-export function* deferredNames(syntax: Syntax): Generator<{ of: string; name: string; start: number; end: number }> {
+export function* deferredNames(
+  syntax: Syntax,
+): Generator<{ of: string; name: string; start: number; end: number }> {
   if (syntax.type === 'member' && syntax.of.type === 'name' && deferred.has(syntax.of.name)) {
     if (syntax.key.type === 'literal' && typeof syntax.key.value === 'string')
       yield { of: syntax.of.name, name: syntax.key.value, start: syntax.key.start, end: syntax.key.end };

@@ -52,8 +52,15 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
         if (Object.hasOwn(contexts, at.name)) return contexts[at.name]!;
         const known = Object.keys(contexts);
         const isFunction = functions.get(at.name);
-        const hint = isFunction ? `it is a function: ${isFunction.usage}` : `known here: ${known.join(', ')}; text takes single quotes`;
-        throw new ExpressionError(`'${at.name}' is not known here.${suggest(at.name, known)}`, at.start, at.end, hint);
+        const hint = isFunction
+          ? `it is a function: ${isFunction.usage}`
+          : `known here: ${known.join(', ')}; text takes single quotes`;
+        throw new ExpressionError(
+          `'${at.name}' is not known here.${suggest(at.name, known)}`,
+          at.start,
+          at.end,
+          hint,
+        );
       }
       case 'member':
         return member(visit(at.of), at);
@@ -67,7 +74,12 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
       case 'unary': {
         const of = value(at.of);
         if (at.sign === '!') return !truthy(of);
-        if (typeof of !== 'number') throw new ExpressionError(`'${at.sign}' takes a number, not ${typeName(of)} (${shown(of)})`, at.of.start, at.of.end);
+        if (typeof of !== 'number')
+          throw new ExpressionError(
+            `'${at.sign}' takes a number, not ${typeName(of)} (${shown(of)})`,
+            at.of.start,
+            at.of.end,
+          );
         return at.sign === '-' ? 0 - of : of;
       }
       case 'binary':
@@ -80,23 +92,42 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
   function member(of: Json | Branch, at: Extract<Syntax, { type: 'member' }>): Json | Branch {
     const key = value(at.key);
     if (Array.isArray(of)) {
-      if (typeof key !== 'number' || !Number.isInteger(key)) throw new ExpressionError(`a list is indexed by a whole number, not ${shown(key)}`, at.key.start, at.key.end);
+      if (typeof key !== 'number' || !Number.isInteger(key))
+        throw new ExpressionError(
+          `a list is indexed by a whole number, not ${shown(key)}`,
+          at.key.start,
+          at.key.end,
+        );
       const item = of[key < 0 ? of.length + key : key];
-      if (item === undefined) throw new ExpressionError(`there is no item ${key} in a list of ${of.length}`, at.key.start, at.key.end, 'items count from 0; -1 is the last');
+      if (item === undefined)
+        throw new ExpressionError(
+          `there is no item ${key} in a list of ${of.length}`,
+          at.key.start,
+          at.key.end,
+          'items count from 0; -1 is the last',
+        );
       return item;
     }
     const name = typeof key === 'number' ? String(key) : key;
     if (typeof of !== 'object' || of === null || typeof name !== 'string')
       throw new ExpressionError(
-        typeof name === 'string' || typeof key === 'number' ? `${typeName(of)} has no '${String(name)}'` : `a map is indexed by text, not ${shown(key)}`,
+        typeof name === 'string' || typeof key === 'number'
+          ? `${typeName(of)} has no '${String(name)}'`
+          : `a map is indexed by text, not ${shown(key)}`,
         at.key.start,
         at.key.end,
       );
     const keys = isBranch(of) ? of.keys() : Object.keys(of);
     const path = isBranch(of) ? of.path : 'this map';
     if (isBranch(of) ? !keys.includes(name) : !Object.hasOwn(of, name)) {
-      const hint = (isBranch(of) ? of.hint : undefined) ?? `${path} has ${keys.slice(0, 12).join(', ') || 'nothing'}`;
-      throw new ExpressionError(`${path} has no '${name}'.${suggest(name, keys)}`, at.key.start, at.key.end, hint);
+      const hint =
+        (isBranch(of) ? of.hint : undefined) ?? `${path} has ${keys.slice(0, 12).join(', ') || 'nothing'}`;
+      throw new ExpressionError(
+        `${path} has no '${name}'.${suggest(name, keys)}`,
+        at.key.start,
+        at.key.end,
+        hint,
+      );
     }
     return isBranch(of) ? of.get(name, at) : of[name]!;
   }
@@ -109,7 +140,11 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
     // No coercion: 1 == '1' is false.
     if (at.sign === '==') return same(left, right);
     if (at.sign === '!=') return !same(left, right);
-    if (typeof left === 'string' && typeof right === 'string' && (at.sign === '<' || at.sign === '<=' || at.sign === '>' || at.sign === '>='))
+    if (
+      typeof left === 'string' &&
+      typeof right === 'string' &&
+      (at.sign === '<' || at.sign === '<=' || at.sign === '>' || at.sign === '>=')
+    )
       return compare(at.sign, left, right);
     for (const [side, operand] of [
       [at.left, left],
@@ -120,7 +155,9 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
           `'${at.sign}' takes numbers, not ${typeName(operand)} (${shown(operand)})`,
           side.start,
           side.end,
-          at.sign === '+' && typeof operand === 'string' ? "put text together with format('{0}{1}', a, b)" : undefined,
+          at.sign === '+' && typeof operand === 'string'
+            ? "put text together with format('{0}{1}', a, b)"
+            : undefined,
         );
     const [a, b] = [left as number, right as number];
     switch (at.sign) {
@@ -143,12 +180,22 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
     const found = functions.get(at.name);
     if (!found) {
       const names = [...functions.keys()];
-      throw new ExpressionError(`there is no function '${at.name}'.${suggest(at.name, names)}`, at.start, at.nameEnd, `functions: ${names.join(', ')}`);
+      throw new ExpressionError(
+        `there is no function '${at.name}'.${suggest(at.name, names)}`,
+        at.start,
+        at.nameEnd,
+        `functions: ${names.join(', ')}`,
+      );
     }
     const [least, most] = found.takes;
     if (at.args.length < least || at.args.length > most) {
       const wanted = least === most ? `${least}` : most === 100 ? `at least ${least}` : `${least} to ${most}`;
-      throw new ExpressionError(`${at.name} takes ${wanted} argument${wanted === '1' || wanted.endsWith(' 1') ? '' : 's'}, not ${at.args.length}`, at.start, at.end, found.usage);
+      throw new ExpressionError(
+        `${at.name} takes ${wanted} argument${wanted === '1' || wanted.endsWith(' 1') ? '' : 's'}, not ${at.args.length}`,
+        at.start,
+        at.end,
+        found.usage,
+      );
     }
     try {
       return found.apply(at.args.map((arg) => value(arg)));
@@ -163,7 +210,8 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
 /** A branch as a plain map; values that are plain stay as they are. */
 export function force(value: Json | Branch, at: { start: number; end: number }): Json {
   const plain = forceBranch(value, at);
-  if (sizeOf(plain) > maxValues) throw new ExpressionError(`an expression makes at most ${maxValues} values`, at.start, at.end);
+  if (sizeOf(plain) > maxValues)
+    throw new ExpressionError(`an expression makes at most ${maxValues} values`, at.start, at.end);
   return plain;
 }
 
@@ -190,7 +238,9 @@ export function truthy(value: Json): boolean {
 }
 
 function same(a: Json, b: Json): boolean {
-  return a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b));
+  return (
+    a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
+  );
 }
 
 function compare<T extends string | number>(sign: '<' | '<=' | '>' | '>=', a: T, b: T): boolean {
@@ -198,7 +248,8 @@ function compare<T extends string | number>(sign: '<' | '<=' | '>' | '>=', a: T,
 }
 
 function finite(value: number, at: Syntax): number {
-  if (!Number.isFinite(value)) throw new ExpressionError('the result is too large to be a number', at.start, at.end);
+  if (!Number.isFinite(value))
+    throw new ExpressionError('the result is too large to be a number', at.start, at.end);
   return value === 0 ? 0 : value;
 }
 

@@ -41,8 +41,17 @@ export const functions: ReadonlyMap<string, ExpressionFunction> = new Map(
             if (found === '{{' || found === '}}') return found[0]!;
             const value = digits === undefined ? undefined : values[Number(digits)];
             if (digits !== undefined && value !== undefined) return asText(value, Number(digits) + 1);
-            if (digits !== undefined) throw new ArgumentError(`format has no value for {${digits}}: it was given ${values.length}`, 0, 'they count from 0');
-            throw new ArgumentError(`format found a single '${found}'`, 0, `write '${found}${found}' for the letter itself`);
+            if (digits !== undefined)
+              throw new ArgumentError(
+                `format has no value for {${digits}}: it was given ${values.length}`,
+                0,
+                'they count from 0',
+              );
+            throw new ArgumentError(
+              `format found a single '${found}'`,
+              0,
+              `write '${found}${found}' for the letter itself`,
+            );
           }),
         );
       },
@@ -52,19 +61,31 @@ export const functions: ReadonlyMap<string, ExpressionFunction> = new Map(
       takes: [1, 2],
       apply: ([list, separator]) => {
         const items = Array.isArray(list) ? list : [list!];
-        return bounded(items.map((item) => asText(item, 0)).join(separator === undefined ? ',' : textArgument(separator, 1)));
+        return bounded(
+          items
+            .map((item) => asText(item, 0))
+            .join(separator === undefined ? ',' : textArgument(separator, 1)),
+        );
       },
     },
     contains: {
-      usage: "contains(list or text, item)",
+      usage: 'contains(list or text, item)',
       takes: [2, 2],
       apply: ([search, item]) => {
         if (Array.isArray(search)) return search.some((one) => one === item);
         return textArgument(search!, 0, 'a list or text').includes(asText(item!, 1));
       },
     },
-    startsWith: { usage: "startsWith(text, 'start')", takes: [2, 2], apply: ([text, start]) => textArgument(text!, 0).startsWith(textArgument(start!, 1)) },
-    endsWith: { usage: "endsWith(text, 'end')", takes: [2, 2], apply: ([text, end]) => textArgument(text!, 0).endsWith(textArgument(end!, 1)) },
+    startsWith: {
+      usage: "startsWith(text, 'start')",
+      takes: [2, 2],
+      apply: ([text, start]) => textArgument(text!, 0).startsWith(textArgument(start!, 1)),
+    },
+    endsWith: {
+      usage: "endsWith(text, 'end')",
+      takes: [2, 2],
+      apply: ([text, end]) => textArgument(text!, 0).endsWith(textArgument(end!, 1)),
+    },
     toJSON: { usage: 'toJSON(value)', takes: [1, 1], apply: ([value]) => bounded(JSON.stringify(value)) },
     fromJSON: {
       usage: "fromJSON('[1, 2]')",
@@ -94,7 +115,8 @@ export const functions: ReadonlyMap<string, ExpressionFunction> = new Map(
       apply: ([value, decimals]) => {
         const number = numberArgument(value!, 0);
         const places = decimals === undefined ? 0 : numberArgument(decimals, 1);
-        if (!Number.isInteger(places) || places < 0 || places > 15) throw new ArgumentError('round takes 0 to 15 decimals', 1);
+        if (!Number.isInteger(places) || places < 0 || places > 15)
+          throw new ArgumentError('round takes 0 to 15 decimals', 1);
         // Half away from zero, on the decimal digits as written: round(1.005, 2) is 1.01.
         const [digits, exponent = '0'] = String(Math.abs(number)).split('e');
         const shifted = Math.round(Number(`${digits}e${Number(exponent) + places}`));
@@ -117,7 +139,11 @@ export const functions: ReadonlyMap<string, ExpressionFunction> = new Map(
 export function asText(value: Json, argument?: number): string {
   if (value === null) return '';
   if (typeof value !== 'object') return String(value);
-  throw new ArgumentError(`${typeName(value)} cannot stand within text`, argument, "use join(list, ' ') or toJSON(value)");
+  throw new ArgumentError(
+    `${typeName(value)} cannot stand within text`,
+    argument,
+    "use join(list, ' ') or toJSON(value)",
+  );
 }
 
 function bounded(text: string): string {

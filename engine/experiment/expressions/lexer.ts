@@ -7,7 +7,28 @@ export type Token =
   | { type: 'sign'; value: Sign; start: number; end: number }
   | { type: 'end'; start: number; end: number };
 
-const signs = ['&&', '||', '==', '!=', '<=', '>=', '<', '>', '!', '+', '-', '*', '/', '%', '(', ')', '[', ']', '.', ','] as const;
+const signs = [
+  '&&',
+  '||',
+  '==',
+  '!=',
+  '<=',
+  '>=',
+  '<',
+  '>',
+  '!',
+  '+',
+  '-',
+  '*',
+  '/',
+  '%',
+  '(',
+  ')',
+  '[',
+  ']',
+  '.',
+  ',',
+] as const;
 export type Sign = (typeof signs)[number];
 
 /** Trouble in an expression; offsets are into the text that was given (a whole template). */
@@ -37,12 +58,19 @@ export function lex(text: string, start: number): { tokens: Token[]; end: number
   let at = start;
   for (;;) {
     while (at < text.length && /\s/.test(text[at]!)) at += 1;
-    if (at >= text.length) throw new ExpressionError("this '${{' is never closed", opening, start, "end the expression with '}}'");
+    if (at >= text.length)
+      throw new ExpressionError("this '${{' is never closed", opening, start, "end the expression with '}}'");
     if (text.startsWith('}}', at)) {
       tokens.push({ type: 'end', start: at, end: at + 2 });
       return { tokens, end: at + 2 };
     }
-    if (tokens.length >= maxTokens) throw new ExpressionError(`an expression has at most ${maxTokens} words and signs`, at, at + 1, 'put parts of it into params');
+    if (tokens.length >= maxTokens)
+      throw new ExpressionError(
+        `an expression has at most ${maxTokens} words and signs`,
+        at,
+        at + 1,
+        'put parts of it into params',
+      );
     const token = next(text, at);
     tokens.push(token);
     at = token.end;
@@ -52,12 +80,19 @@ export function lex(text: string, start: number): { tokens: Token[]; end: number
 function next(text: string, at: number): Token {
   const letter = text[at]!;
   if (letter === "'") return quoted(text, at);
-  if (letter === '"') throw new ExpressionError('text in an expression takes single quotes', at, at + 1, `write 'text'; a quote within it is doubled`);
+  if (letter === '"')
+    throw new ExpressionError(
+      'text in an expression takes single quotes',
+      at,
+      at + 1,
+      `write 'text'; a quote within it is doubled`,
+    );
   number.lastIndex = at;
   const digits = number.exec(text)?.[0];
   if (digits !== undefined) {
     const end = at + digits.length;
-    if (/[A-Za-z0-9_]/.test(text[end] ?? '')) throw new ExpressionError(`'${digits}${text[end]}' is not a number`, at, end + 1);
+    if (/[A-Za-z0-9_]/.test(text[end] ?? ''))
+      throw new ExpressionError(`'${digits}${text[end]}' is not a number`, at, end + 1);
     return { type: 'number', value: Number(digits), start: at, end };
   }
   name.lastIndex = at;
@@ -66,7 +101,15 @@ function next(text: string, at: number): Token {
   const sign = signs.find((one) => text.startsWith(one, at));
   if (sign !== undefined) return { type: 'sign', value: sign, start: at, end: at + sign.length };
   const hint =
-    letter === '=' ? "compare with '=='" : letter === '&' ? "'and' is '&&'" : letter === '|' ? "'or' is '||'" : letter === '{' ? "maps come from params or fromJSON('...')" : undefined;
+    letter === '='
+      ? "compare with '=='"
+      : letter === '&'
+        ? "'and' is '&&'"
+        : letter === '|'
+          ? "'or' is '||'"
+          : letter === '{'
+            ? "maps come from params or fromJSON('...')"
+            : undefined;
   throw new ExpressionError(`'${letter}' has no meaning in an expression`, at, at + 1, hint);
 }
 
@@ -76,7 +119,13 @@ function quoted(text: string, at: number): Token {
   let from = at + 1;
   for (;;) {
     const quote = text.indexOf("'", from);
-    if (quote < 0) throw new ExpressionError('this text is never closed', at, at + 1, "end it with a single quote; a quote within it is doubled ('it''s')");
+    if (quote < 0)
+      throw new ExpressionError(
+        'this text is never closed',
+        at,
+        at + 1,
+        "end it with a single quote; a quote within it is doubled ('it''s')",
+      );
     value += text.slice(from, quote);
     if (text[quote + 1] !== "'") return { type: 'text', value, start: at, end: quote + 1 };
     value += "'";

@@ -40,7 +40,13 @@ const words: ReadonlyMap<string, null | boolean> = new Map<string, null | boolea
 /** Parses the expression that begins at `start`, just behind `${{`. @throws ExpressionError */
 export function parseExpression(text: string, start: number): { syntax: Syntax; end: number } {
   const { tokens, end } = lex(text, start);
-  if (tokens.length === 1) throw new ExpressionError('this expression is empty', start - 3, end, "write what it computes, as in ${{ params.identities }}");
+  if (tokens.length === 1)
+    throw new ExpressionError(
+      'this expression is empty',
+      start - 3,
+      end,
+      'write what it computes, as in ${{ params.identities }}',
+    );
   const parser = new Parser(tokens);
   const syntax = parser.expression(0);
   parser.finish();
@@ -58,7 +64,12 @@ class Parser {
   }
 
   expression(least: number): Syntax {
-    if ((this.depth += 1) > maxDepth) throw new ExpressionError(`an expression nests at most ${maxDepth} deep`, this.token.start, this.token.end);
+    if ((this.depth += 1) > maxDepth)
+      throw new ExpressionError(
+        `an expression nests at most ${maxDepth} deep`,
+        this.token.start,
+        this.token.end,
+      );
     let left = this.operand();
     for (;;) {
       const token = this.token;
@@ -85,7 +96,8 @@ class Parser {
       case 'text':
         return this.postfix({ type: 'literal', value: token.value, start: token.start, end: token.end });
       case 'name': {
-        if (words.has(token.value)) return { type: 'literal', value: words.get(token.value)!, start: token.start, end: token.end };
+        if (words.has(token.value))
+          return { type: 'literal', value: words.get(token.value)!, start: token.start, end: token.end };
         if (this.is('(')) return this.postfix(this.call(token.value, token.start, token.end));
         return this.postfix({ type: 'name', name: token.value, start: token.start, end: token.end });
       }
@@ -151,7 +163,10 @@ class Parser {
 
   private unexpected(wanted: string): ExpressionError {
     const token = this.token;
-    const found = token.type === 'end' ? 'the expression ends' : `there is '${token.type === 'text' ? `'${token.value}'` : token.value}'`;
+    const found =
+      token.type === 'end'
+        ? 'the expression ends'
+        : `there is '${token.type === 'text' ? `'${token.value}'` : token.value}'`;
     return new ExpressionError(`${wanted} is expected here, but ${found}`, token.start, token.end);
   }
 }

@@ -5,7 +5,8 @@ import { ArgumentError, asText, maxText } from './functions.js';
 import { ExpressionError } from './lexer.js';
 import { parseExpression, type Syntax } from './parser.js';
 
-export type Part = { type: 'text'; text: string } | { type: 'expression'; syntax: Syntax; start: number; end: number };
+export type Part =
+  { type: 'text'; text: string } | { type: 'expression'; syntax: Syntax; start: number; end: number };
 
 export interface Template {
   parts: readonly Part[];
@@ -40,8 +41,10 @@ export function fill(template: Template, contexts: Contexts, suggest: Suggest): 
   if (template.whole) return evaluate(template.whole, contexts, suggest);
   let text = '';
   for (const part of template.parts) {
-    text += part.type === 'text' ? part.text : embedded(evaluate(part.syntax, contexts, suggest), part.syntax);
-    if (part.type === 'expression' && text.length > maxText) throw new ExpressionError(`an expression makes at most ${maxText} letters`, part.start, part.end);
+    text +=
+      part.type === 'text' ? part.text : embedded(evaluate(part.syntax, contexts, suggest), part.syntax);
+    if (part.type === 'expression' && text.length > maxText)
+      throw new ExpressionError(`an expression makes at most ${maxText} letters`, part.start, part.end);
   }
   return text;
 }
@@ -51,7 +54,8 @@ export function embedded(value: Json, at: { start: number; end: number }): strin
   try {
     return asText(value);
   } catch (error) {
-    if (error instanceof ArgumentError) throw new ExpressionError(error.message, at.start, at.end, error.hint);
+    if (error instanceof ArgumentError)
+      throw new ExpressionError(error.message, at.start, at.end, error.hint);
     throw error;
   }
 }

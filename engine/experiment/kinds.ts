@@ -1,0 +1,103 @@
+/** What a stage `uses`: a kind of the registry, or a module of the user's own with the same contract. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { StageDeclaration } from '../../stages/contract.js';
+import { schemaTrouble } from './faults.js';
+import { listed, type Problems } from './problems.js';
+import type { StageRegistry } from './registry-type.js';
+import type { StageSpec } from './structure.js';
+import { typeName } from './tree.js';
+
+export interface Kind {
+  declaration: StageDeclaration;
+  /** Absolute path of a user's own module. */
+  module?: string;
+}
+
+/** By stage name; stages whose kind is not known are missing, and said in `problems`. */
+export async function kindsOf(
+  specs: Iterable<StageSpec>,
+  registry: StageRegistry,
+  problems: Problems,
+): Promise<Map<string, Kind>> {
+  const found = new Map<string, Kind>();
+  for (const spec of specs) {
+    if (spec.uses === '') continue;
+    const kind = /^(\.{1,2}\/|\/)/.test(spec.uses)
+      ? await ownKind(spec, problems)
+      : knownKind(spec, registry, problems);
+    if (kind) found.set(spec.name, kind);
+  }
+  return found;
+}
+
+function knownKind(spec: StageSpec, registry: StageRegistry, problems: Problems): Kind | undefined {
+  const declaration = registry.get(spec.uses);
+  if (declaration) return { declaration };
+  const hint = /\.[cm]?[jt]s$/.test(spec.uses)
+    ? `a module of your own begins with ./, as in ./${spec.uses}`
+    : `kinds: ${listed(registry.kinds().sort())}`;
+  problems.add(
+    spec.usesSpan,
+    `there is no stage kind '${spec.uses}'.${problems.suggest(spec.uses, registry.kinds())}`,
+    hint,
+  );
+  return undefined;
+}
+
+async function ownKind(spec: StageSpec, problems: Problems): Promise<Kind | undefined> {
+  const module = resolve(spec.usesFolder, spec.uses);
+  const refuse = (message: string, hint?: string): undefined => {
+    problems.add(spec.usesSpan, `'${spec.uses}' ${message}`, hint);
+    return undefined;
+  };
+  if (!existsSync(module)) return refuse('does not exist', 'the path is relative to the file that says it');
+  let exported: unknown;
+  try {
+    exported = ((await import(pathToFileURL(module).href)) as { stage?: unknown }).stage;
+  } catch (error) {
+    return refuse(
+      `cannot be loaded: ${(error as Error).message}`,
+      'a stage is a JavaScript module (.js or .mjs)',
+    );
+  }
+  if (exported === undefined)
+    return refuse(
+      "exports no 'stage'",
+      'export const stage = { kind, summary, schema, inputs, outputs, seeded, device, load }',
+    );
+  const wrong = wrongPart(exported);
+  if (wrong !== undefined)
+    return refuse(
+      `exports a stage that is not complete: ${wrong}`,
+      'the contract is StageDeclaration in stages/contract.ts',
+    );
+  const declaration = exported as StageDeclaration;
+  const trouble = schemaTrouble(declaration.schema);
+  return trouble === undefined
+    ? { declaration, module }
+    : refuse(`has a schema that is no JSON Schema: ${trouble}`);
+}
+
+/** What a user's declaration lacks; the compiler checks ours. */
+function wrongPart(exported: unknown): string | undefined {
+  if (typeof exported !== 'object' || exported === null) return `it is ${typeName(exported)}`;
+  const stage = exported as Record<string, unknown>;
+  const wanted: Record<string, string[]> = {
+    kind: ['string'],
+    summary: ['string'],
+    schema: ['object'],
+    inputs: ['object'],
+    outputs: ['object', 'function'],
+    seeded: ['boolean'],
+    device: ['boolean'],
+    load: ['function'],
+  };
+  for (const [name, types] of Object.entries(wanted)) {
+    const type = stage[name] === null ? 'null' : typeof stage[name];
+    if (!types.includes(type))
+      return `${name} is ${type === 'undefined' ? 'missing' : `a ${type}`}, not a ${types.join(' or a ')}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,182 @@
+/** A stage's `with` at one point: expressions computed, checked against the schema of its kind, defaults filled in. */
+import type { OutputDeclaration, StageDeclaration } from '../../stages/contract.js';
+import type { Json, JsonObject } from './experiment.js';
+import { deferredNames } from './expressions/defer.js';
+import { Checker } from './faults.js';
+import { listed, type Problems } from './problems.js';
+import { sayFault, type Subject } from './say-fault.js';
+import { failed, type Point, type Scope, spanWithin } from './scope.js';
+import type { Span } from './source.js';
+import type { StageSpec } from './structure.js';
+import { type Node, type Path, type ScalarNode, toPlain, typeName } from './tree.js';
+
+export interface Settled {
+  settings: JsonObject;
+  outputs: Readonly<Record<string, OutputDeclaration>>;
+}
+
+const checkers = new WeakMap<StageDeclaration, Checker>();
+
+/** Made once for each kind, whatever the number of its instances. */
+function checkerOf(declaration: StageDeclaration): Checker {
+  let checker = checkers.get(declaration);
+  if (!checker) {
+    checker = new Checker(declaration.schema, true);
+    checkers.set(declaration, checker);
+  }
+  return checker;
+}
+
+/** Whether `inputs` takes any names: then the settings name folders of inputs and outputs, which only the attempt knows. */
+export function takesAnyInputs(declaration: StageDeclaration): boolean {
+  return Object.hasOwn(declaration.inputs, '*');
+}
+
+/** The settings of all points of one stage; points that cannot differ share theirs. */
+export class StageSettings {
+  private same: Settled | undefined | 'unknown' = 'unknown';
+  private readonly varies: boolean;
+
+  constructor(
+    private readonly spec: StageSpec,
+    private readonly declaration: StageDeclaration,
+    private readonly scope: Scope,
+    private readonly problems: Problems,
+  ) {
+    this.varies = spec.with !== undefined && mentionsMatrix(spec.with.node);
+  }
+
+  /** @returns undefined where they are wrong, which is said in `problems`. `name` is the instance's. */
+  at(point: Point, name: string): Settled | undefined {
+    if (!this.varies && this.same !== 'unknown') return this.same;
+    const settled = this.settle(point, name);
+    if (!this.varies) this.same = settled;
+    return settled;
+  }
+
+  private settle(point: Point, name: string): Settled | undefined {
+    const { spec, declaration, scope, problems } = this;
+    const value = spec.with
+      ? scope.evaluate(spec.with.node, { point, later: takesAnyInputs(declaration) })
+      : {};
+    if (value === failed) return undefined;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      problems.add(spec.with!.node.span, `'with' must be a map, not ${typeName(value)}`);
+      return undefined;
+    }
+    const settings = withoutNulls(value, declaration);
+    const subject = this.subject(point, name);
+    const faults = checkerOf(declaration).check(settings);
+    for (const fault of faults) sayFault(fault, subject, problems);
+    if (faults.length > 0) return undefined;
+    try {
+      const objections = declaration.check?.(settings) ?? [];
+      for (const { path, message } of objections) {
+        const steps = path.split(/[./]|\[|\]/).filter((step) => step !== '');
+        problems.add(subject.value(steps), `'${subject.name(steps)}': ${message}${subject.aside!(steps)}`);
+      }
+      if (objections.length > 0) return undefined;
+      const outputs =
+        typeof declaration.outputs === 'function' ? declaration.outputs(settings) : declaration.outputs;
+      return { settings, outputs };
+    } catch (error) {
+      problems.add(
+        spec.usesSpan,
+        `${declaration.kind} failed to check its settings: ${(error as Error).message}`,
+        'this is a bug of that stage',
+      );
+      return undefined;
+    }
+  }
+
+  private subject(point: Point, name: string): Subject {
+    const { spec, declaration, scope } = this;
+    const settings = spec.with;
+    const locate = (path: Path): { key: Span; value: Span } => {
+      let key = settings?.key ?? spec.key;
+      let node = settings?.node;
+      for (const step of path) {
+        node = node && scope.writtenAt(node, point);
+        const entry = node?.type === 'map' ? node.entries.get(String(step)) : undefined;
+        const item = node?.type === 'list' ? node.items[Number(step)] : undefined;
+        // A value made by an expression, or by a default: what made it is the place.
+        if (!entry && !item) return { key, value: node?.type === 'scalar' ? node.span : key };
+        key = entry?.key ?? item!.span;
+        node = entry?.value ?? item;
+      }
+      return { key, value: node ? scope.writtenAt(node, point).span : key };
+    };
+    const start = settings?.node.span.start ?? 0;
+    const elsewhere = (span: Span): boolean =>
+      !settings ||
+      span.source !== settings.node.span.source ||
+      span.start < start ||
+      span.start >= settings.node.span.end;
+    return {
+      member: (path) =>
+        `a setting of ${path.length === 0 ? declaration.kind : `${path.join('.')} in ${declaration.kind}`}`,
+      owner: (path) => (path.length === 0 ? declaration.kind : `'${path.join('.')}' of ${declaration.kind}`),
+      name: (path) =>
+        path.reduce<string>(
+          (text, step) =>
+            /^\d+$/.test(String(step)) ? `${text}[${step}]` : text === '' ? String(step) : `${text}.${step}`,
+          '',
+        ),
+      more: ` (cemiflow schema ${declaration.kind})`,
+      value: (path) => locate(path).value,
+      key: (path, key) => locate([...path, key]).key,
+      map: (path) => locate(path).key,
+      // The list of a matrix, or a param, says nothing of the stage that takes its value.
+      aside: (path) => (elsewhere(locate(path).value) ? ` (with.${path.join('.')} of ${name})` : ''),
+    };
+  }
+}
+
+/** The names that a command's texts give to folders, checked before anything runs. */
+export function checkFolderNames(
+  spec: StageSpec,
+  inputs: Iterable<string>,
+  outputs: Iterable<string>,
+  scope: Scope,
+  problems: Problems,
+): void {
+  if (!spec.with) return;
+  const known: Record<string, string[]> = { inputs: [...inputs], outputs: [...outputs] };
+  for (const leaf of leavesOf(spec.with.node))
+    for (const syntax of scope.deferredIn(leaf))
+      for (const { of, name, start, end } of deferredNames(syntax)) {
+        const names = known[of]!;
+        if (!names.includes(name))
+          problems.add(
+            spanWithin(leaf, start, end),
+            `stage '${spec.name}' has no ${of === 'inputs' ? 'input' : 'output'} '${name}'.${problems.suggest(name, names)}`,
+            `${of}: ${listed(names)}`,
+          );
+      }
+}
+
+/** null: not set, so that the default holds; kept where the schema takes null, and where the key is unknown. */
+function withoutNulls(value: JsonObject, declaration: StageDeclaration): JsonObject {
+  const properties = (declaration.schema['properties'] ?? {}) as Record<string, { type?: string | string[] }>;
+  const entries = Object.entries(value).filter(([key, item]) => {
+    if (item !== null || !Object.hasOwn(properties, key)) return true;
+    return [properties[key]!.type].flat().includes('null');
+  });
+  // Defaults are filled in, so nothing of it may belong to another instance.
+  return structuredClone(Object.fromEntries(entries));
+}
+
+function mentionsMatrix(node: Node): boolean {
+  for (const leaf of leavesOf(node))
+    if (typeof leaf.value === 'string' && leaf.value.includes('matrix')) return true;
+  return false;
+}
+
+function leavesOf(node: Node): ScalarNode[] {
+  const leaves: ScalarNode[] = [];
+  toPlain(node, (leaf): Json => {
+    leaves.push(leaf);
+    return null;
+  });
+  return leaves;
+}

@@ -1,0 +1,225 @@
+/**
+ * The composed tree against schemas/experiment.schema.json, and what it says of each stage. Everything but `with` and
+ * `inputs`, which may differ from point to point, has its expressions computed here.
+ */
+import { schema } from '../../schemas/generated/experiment.js';
+import type { Json, JsonObject } from './experiment.js';
+import { Checker } from './faults.js';
+import { hasExpression } from './expressions/template.js';
+import type { Problems } from './problems.js';
+import { sayFault, type Subject } from './say-fault.js';
+import { failed, type Scope } from './scope.js';
+import type { Span } from './source.js';
+import { entryOf, isMap, type MapNode, type Node, type Path, toPlain } from './tree.js';
+
+/** What the file says of one stage, checked as far as it does not depend on the point. */
+export interface StageSpec {
+  name: string;
+  key: Span;
+  node: MapNode;
+  uses: string;
+  usesSpan: Span;
+  usesFolder: string;
+  with?: { key: Span; node: Node };
+  inputs: ReadonlyMap<string, { key: Span; node: Node }>;
+  matrix?: { value: Json; node: Node };
+  seeds?: { value: readonly number[]; node: Node };
+  after: readonly { text: string; node: Node }[];
+  resources: { cpus?: number; gpus?: number };
+  device?: string;
+  attempts: number;
+  timeout?: number;
+  /** Its matrix or seeds are wrong, so that its points are not known. */
+  pointless: boolean;
+}
+
+export interface Structure {
+  specs: Map<string, StageSpec>;
+  /** The top of the file as plain values; what is wrong is missing. */
+  top: JsonObject;
+}
+
+let fileChecker: Checker | undefined;
+let profileChecker: Checker | undefined;
+
+export function readStructure(root: MapNode, scope: Scope, problems: Problems): Structure {
+  const top: JsonObject = {};
+  const specs = new Map<string, StageSpec>();
+  const wrong = new Set<string>();
+  for (const [key, { value: node }] of root.entries) {
+    if (key === 'stages' && isMap(node)) continue;
+    if (key === 'profiles') top[key] = isMap(node) ? {} : toPlain(node);
+    else if (key === 'params') top[key] = isMap(node) ? {} : toPlain(node);
+    else {
+      const value = scope.evaluate(node, {});
+      if (value !== failed) top[key] = value;
+    }
+  }
+  const stages = entryOf(root, 'stages')?.value;
+  const plainStages: JsonObject = {};
+  if (isMap(stages)) {
+    for (const [name, { value }] of stages.entries)
+      plainStages[name] = isMap(value) ? plainStage(value, name, scope, wrong) : toPlain(value);
+    top['stages'] = plainStages;
+  }
+
+  fileChecker ??= new Checker(fileSchema());
+  const subject = subjectOf(root, scope);
+  for (const fault of fileChecker.check(top)) {
+    sayFault(fault, subject, problems);
+    const [first, stage, key] = 'key' in fault ? [...fault.path, fault.key] : fault.path;
+    if (first === 'stages' && stage !== undefined)
+      wrong.add(key === undefined ? String(stage) : `${stage}/${key}`);
+    else if (first !== undefined && first !== 'stages') Reflect.deleteProperty(top, String(first));
+  }
+  checkProfiles(entryOf(root, 'profiles')?.value, scope, problems);
+
+  if (isMap(stages))
+    for (const [name, { key, value }] of stages.entries)
+      if (isMap(value) && !wrong.has(name))
+        specs.set(name, specOf(name, key, value, plainStages[name] as JsonObject, wrong));
+  return { specs, top };
+}
+
+/** `with` and `inputs` stay as they are; an expression that fails leaves its key out. */
+function plainStage(stage: MapNode, name: string, scope: Scope, wrong: Set<string>): JsonObject {
+  const plain: JsonObject = {};
+  for (const [key, { value: node }] of stage.entries) {
+    if (key === 'with') plain[key] = isMap(node) || isExpression(node) ? {} : toPlain(node);
+    else if (key === 'uses' || key === 'inputs') plain[key] = toPlain(node);
+    else {
+      const value = scope.evaluate(node, {});
+      if (value === failed) wrong.add(`${name}/${key}`);
+      else plain[key] = value;
+    }
+  }
+  return plain;
+}
+
+function isExpression(node: Node): boolean {
+  return node.type === 'scalar' && typeof node.value === 'string' && hasExpression(node.value);
+}
+
+function specOf(
+  name: string,
+  key: Span,
+  node: MapNode,
+  plain: JsonObject,
+  wrong: ReadonlySet<string>,
+): StageSpec {
+  const right = (what: string): { key: Span; value: Node } | undefined =>
+    wrong.has(`${name}/${what}`) ? undefined : node.entries.get(what);
+  const uses = right('uses');
+  const matrix = right('matrix');
+  const seeds = right('seeds');
+  const settings = right('with');
+  const inputs = right('inputs')?.value;
+  const after = right('after')?.value;
+  const device = right('device') && plain['device'];
+  const retry = right('retry') && (plain['retry'] as { attempts: number } | undefined);
+  const timeout = right('timeout') && plain['timeout'];
+  const afterNames = after ? [plain['after']].flat() : [];
+  return {
+    name,
+    key,
+    node,
+    uses: uses ? String(plain['uses']) : '',
+    usesSpan: uses?.value.span ?? key,
+    usesFolder: (uses?.value.span ?? key).source.folder,
+    ...(settings && !isNull(settings.value) ? { with: { key: settings.key, node: settings.value } } : {}),
+    inputs: new Map(
+      isMap(inputs)
+        ? [...inputs.entries]
+            .filter(([, entry]) => !isNull(entry.value))
+            .map(([input, entry]) => [input, { key: entry.key, node: entry.value }])
+        : [],
+    ),
+    ...(matrix ? { matrix: { value: plain['matrix']!, node: matrix.value } } : {}),
+    ...(seeds ? { seeds: { value: plain['seeds'] as number[], node: seeds.value } } : {}),
+    after: afterNames.map((text, index) => ({
+      text: String(text),
+      node: after!.type === 'list' ? (after!.items[index] ?? after!) : after!,
+    })),
+    resources: (right('resources') && (plain['resources'] as StageSpec['resources'])) || {},
+    ...(typeof device === 'string' ? { device } : {}),
+    attempts: retry ? retry.attempts : 1,
+    ...(timeout === undefined ? {} : { timeout: seconds(timeout as string | number) }),
+    pointless: wrong.has(`${name}/matrix`) || wrong.has(`${name}/seeds`),
+  };
+}
+
+function isNull(node: Node): boolean {
+  return node.type === 'scalar' && node.value === null;
+}
+
+function seconds(timeout: string | number): number {
+  if (typeof timeout === 'number') return timeout;
+  const unit = { s: 1, m: 60, h: 3600 }[timeout.slice(-1)]!;
+  return Number(timeout.slice(0, -1)) * unit;
+}
+
+/** Profiles are checked whether they are used or not; their expressions are not computed. */
+function checkProfiles(profiles: Node | undefined, scope: Scope, problems: Problems): void {
+  if (!isMap(profiles)) return;
+  profileChecker ??= new Checker({ $ref: '#/$defs/profile', $defs: schema['$defs'] });
+  for (const { key, value } of profiles.entries.values()) {
+    const subject = subjectOf(value, scope, { key, title: 'a profile' });
+    for (const fault of profileChecker.check(toPlain(value))) sayFault(fault, subject, problems);
+  }
+}
+
+function subjectOf(root: Node, scope: Scope, profile?: { key: Span; title: string }): Subject {
+  const title = (path: Path, given: string | undefined): string =>
+    given ?? (path.length === 0 ? (profile?.title ?? 'an experiment') : `'${String(path.at(-1))}'`);
+  const locate = (path: Path): { key: Span; value: Span } => {
+    let node = root;
+    let key = profile?.key ?? { ...root.span, end: root.span.start + 1 };
+    for (const step of path) {
+      node = scope.writtenAt(node, undefined);
+      const entry = entryOf(node, String(step));
+      const item = node.type === 'list' ? node.items[Number(step)] : undefined;
+      if (!entry && !item) return { key, value: key };
+      key = entry?.key ?? item!.span;
+      node = entry?.value ?? item!;
+    }
+    return { key, value: scope.writtenAt(node, undefined).span };
+  };
+  return {
+    member: (path, given) => `a key of ${title(path, given)}`,
+    owner: (path, given) =>
+      path.length > 0 && path[0] === 'stages' ? `stage '${String(path[1])}'` : title(path, given),
+    name: (path) =>
+      path.reduce<string>(
+        (name, step, index) => (/^\d+$/.test(String(step)) && index > 0 ? `${name}[${step}]` : String(step)),
+        '',
+      ),
+    more: '',
+    value: (path) => locate(path).value,
+    key: (path, key) => locate([...path, key]).key,
+    map: (path) => locate(path).key,
+  };
+}
+
+/** Profiles are checked one by one, with their expressions in them, so here they are only maps. Kinds check their own `with`. */
+function fileSchema(): Record<string, unknown> {
+  const copy = strict(schema) as {
+    properties: Record<string, unknown>;
+    $defs: Record<string, Record<string, unknown>>;
+  };
+  copy.properties['profiles'] = { type: ['object', 'null'] };
+  delete copy.$defs['stage']!['allOf'];
+  return copy;
+}
+
+/** The schema of a file whose expressions are computed: the alternative "or an expression" is gone. */
+function strict(at: unknown): unknown {
+  if (Array.isArray(at)) return at.map(strict);
+  if (typeof at !== 'object' || at === null) return at;
+  const { anyOf, ...rest } = at as Record<string, unknown>;
+  const plain = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, strict(value)]));
+  if (!Array.isArray(anyOf)) return plain;
+  const forms = anyOf
+    .filter((form: Record<string, unknown>) => form['$ref'] !== '#/$defs/expression')
+    .map(strict);
+  return forms.length === 1 ? { ...(forms[0] as object), ...plain } : { ...plain, anyOf: forms };
+}
