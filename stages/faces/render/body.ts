@@ -85,7 +85,7 @@ export function buildEar(scene: Scene, head: Head, side: -1 | 1): void {
   const tall = p.earSize * (1 + 0.1 * head.aging);
   const wide = tall * 0.56;
   const cy = 0.2;
-  const cx = head.width(cy) - 0.035;
+  const cx = head.width(cy) - 0.05;
   const so = sine(0.25 + 0.5 * p.earOut);
   const co = cosine(0.25 + 0.5 * p.earOut);
   for (let r = 0; r < rings; r++)

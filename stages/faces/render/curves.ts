@@ -82,14 +82,11 @@ export function curveThrough(xs: readonly number[], ys: readonly number[], x: nu
   while (x > xs[k + 1]!) k++;
   const x0 = xs[k]!;
   const h = xs[k + 1]! - x0;
-  const slope = (i: number): number => {
-    const lo = Math.max(0, i - 1);
-    const hi = Math.min(n - 1, i + 1);
-    return (ys[hi]! - ys[lo]!) / (xs[hi]! - xs[lo]!);
-  };
+  const before = Math.max(0, k - 1);
+  const after = Math.min(n - 1, k + 2);
   const t = (x - x0) / h;
-  const m0 = slope(k) * h;
-  const m1 = slope(k + 1) * h;
+  const m0 = ((ys[k + 1]! - ys[before]!) / (xs[k + 1]! - xs[before]!)) * h;
+  const m1 = ((ys[after]! - ys[k]!) / (xs[after]! - xs[k]!)) * h;
   const t2 = t * t;
   const t3 = t2 * t;
   return (

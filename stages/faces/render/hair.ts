@@ -11,6 +11,7 @@ import type { Shot } from './shot.js';
 
 /** Anchors of the edge: the way around the head, 0 front, 1 side (ear), 2 back. */
 const WAYS = [0, 0.22, 0.42, 0.56, 0.66, 0.75, 0.86, 1, 1.12, 1.4, 2];
+const EDGE_STEPS = 160;
 const COLUMNS = 72;
 const ROWS = 22;
 
@@ -27,8 +28,8 @@ interface Cut {
 const CUTS: Record<HairStyle, Cut | undefined> = {
   bald: undefined,
   buzz: undefined,
-  short: { top: 0.1, side: 0.03, rim: 0.35, jag: 0.05, curl: 0 },
-  parted: { top: 0.12, side: 0.04, rim: 0.5, jag: 0.03, curl: 0 },
+  short: { top: 0.11, side: 0.03, rim: 0.25, jag: 0.09, curl: 0 },
+  parted: { top: 0.13, side: 0.035, rim: 0.4, jag: 0.05, curl: 0 },
   fringe: { top: 0.09, side: 0.06, rim: 0.6, jag: 0.06, curl: 0 },
   curly: { top: 0.17, side: 0.11, rim: 0.7, jag: 0.09, curl: 1 },
   afro: { top: 0.36, side: 0.28, rim: 0.6, jag: 0.05, curl: 1 },
@@ -39,11 +40,13 @@ const CUTS: Record<HairStyle, Cut | undefined> = {
 
 export class Hair {
   readonly style: HairStyle;
-  readonly hat: boolean;
   readonly curl: number;
   readonly jag: number;
   readonly #cut: Cut | undefined;
   readonly #edge: number[];
+  /** The edge of a hat, where one is worn. */
+  readonly #brim: number[] | undefined;
+  readonly #table = new Float64Array(EDGE_STEPS + 1);
   readonly #sweep: number;
   readonly #volume: number;
 
@@ -54,7 +57,6 @@ export class Hair {
   ) {
     const p = head.person;
     this.style = p.hairStyle;
-    this.hat = shot.occluder.kind === 'hat';
     this.#cut = CUTS[p.hairStyle];
     this.curl = this.#cut?.curl ? 1 : p.wave * 0.5;
     this.jag = this.#cut?.jag ?? 0.02;
@@ -67,9 +69,9 @@ export class Hair {
       line + 0.05 * p.peak,
       line + 0.01 - corner * 0.6,
       line + 0.07 - corner,
-      -0.42 - corner * 0.5,
-      -0.32,
-      -0.16,
+      -0.5 - corner * 0.5,
+      -0.42,
+      -0.28,
     ];
     const cropped = [...bare, burn, burn - 0.06, -0.05, 0.45, 0.72];
     const long = mix(0.95, 1.7, p.hairLength);
@@ -134,45 +136,44 @@ export class Hair {
           : p.hairStyle === 'fringe'
             ? 0.07 * p.peak
             : 0.02);
-    if (this.hat && shot.occluder.kind === 'hat') {
+    if (shot.occluder.kind === 'hat') {
       const low = shot.occluder.low;
-      this.#edge = [
-        low,
-        low,
-        low + 0.01,
-        low + 0.03,
-        low + 0.07,
-        low + 0.1,
-        low + 0.16,
-        -0.18,
-        -0.1,
-        0.05,
-        0.1,
-      ];
-      this.#sweep = 0;
+      this.#brim = [low, low, low + 0.01, low + 0.03, low + 0.07, low + 0.1, low + 0.16, -0.18, -0.1, 0.05, 0.1];
     }
-  }
-
-  /** Whether there is a shell to draw. */
-  get shell(): boolean {
-    return this.hat || this.#cut !== undefined;
+    this.#fillTable();
   }
 
   /** Height down to which hair grows, at this way round the head (signed: negative to the picture's left). */
   edge(way: number): number {
-    const side = way < 0 ? -1 : 1;
-    const w = way * side;
-    let y = curveThrough(WAYS, this.#edge, w);
-    if (w < 0.7) y += this.#sweep * way * 1.6 * (1 - ramp(0.4, 0.7, w));
-    return y;
+    const at = clamp((way + 2) * (EDGE_STEPS / 4), 0, EDGE_STEPS - 0.001);
+    const k = at | 0;
+    return this.#table[k]! + (this.#table[k + 1]! - this.#table[k]!) * (at - k);
   }
 
-  /** Adds the shell to the scene; its vertices' `extra` is the distance above the edge. */
+  #fillTable(): void {
+    for (let k = 0; k <= EDGE_STEPS; k++) {
+      const way = (k * 4) / EDGE_STEPS - 2;
+      const w = Math.abs(way);
+      let y = curveThrough(WAYS, this.#edge, w);
+      if (w < 0.7) y += this.#sweep * way * 1.6 * (1 - ramp(0.4, 0.7, w));
+      this.#table[k] = y;
+    }
+  }
+
+  /** Adds hair, and a hat over it, to the scene. */
   build(scene: Scene): void {
+    // A hat presses the hair flat.
+    if (this.#cut) this.#shell(scene, this.#brim ? { ...this.#cut, top: 0.03 } : this.#cut, Part.Hair);
+    if (this.#brim) this.#shell(scene, { top: 0.12, side: 0.075, rim: 0.9, jag: 0, curl: 0 }, Part.Hat);
+  }
+
+  /** A shell over the skull; its vertices' `extra` is the distance above the edge. */
+  #shell(scene: Scene, cut: Cut, part: Part.Hair | Part.Hat): void {
     const { head } = this;
     const p = head.person;
-    const cut: Cut = this.hat ? { top: 0.1, side: 0.06, rim: 0.9, jag: 0, curl: 0 } : this.#cut!;
-    const volume = this.hat ? 1 : this.#volume;
+    const hat = part === Part.Hat;
+    const brim = this.#brim ?? [];
+    const volume = hat ? 1 : this.#volume;
     const first = scene.vertices;
     const { rest, place, extra } = scene;
     const full = head.width(-0.4);
@@ -185,7 +186,7 @@ export class Hair {
         const sin = sine(angle);
         const cos = cosine(angle);
         const way = wayRound(sin, cos);
-        const low = this.edge(way);
+        const low = hat ? curveThrough(WAYS, brim, Math.abs(way)) : this.edge(way);
         const y = head.top + (low - head.top) * t * (0.45 + 0.55 * t);
         const e = low - y;
         const ySkin = y > 0.05 ? 0.05 : y;
@@ -199,7 +200,7 @@ export class Hair {
           mix(cut.rim, 1, ramp(0, 0.22, e)) *
           (1 + loose * lumps * 2) *
           (1 - 0.25 * p.partSide * sin * (this.style === 'parted' ? 1 : 0));
-        if (y > 0.1 && !this.hat)
+        if (y > 0.1 && !hat)
           thick +=
             (0.05 + 0.05 * p.wave * sine(y * 9 + p.texture)) * ramp(0.1, 0.7, y) * (cut.curl ? 1.6 : 1);
         const out = 0.012 + thick;
@@ -214,7 +215,7 @@ export class Hair {
       }
     }
     scene.vertices = first + ROWS * COLUMNS;
-    scene.grid(first, ROWS, COLUMNS, true, Part.Hair);
+    scene.grid(first, ROWS, COLUMNS, true, part);
   }
 }
 

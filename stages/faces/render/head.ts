@@ -131,15 +131,15 @@ export class Head {
       const height =
         mix(p.bridgeHeight, p.noseOut - 0.035, t * (0.75 + 0.25 * t)) + p.noseHump * 4 * t * (1 - t);
       const fallY = tip + 0.045 - 0.025 * p.tipUp;
-      const end = 1 - ramp(fallY - 0.035, fallY + 0.075, y);
+      const end = 1 - ramp(fallY - 0.05, fallY + 0.1, y);
       const start = ramp(-0.16, -0.02, y) * 0.85 + 0.15;
-      const half = mix(p.bridgeWidth, p.bridgeWidth * 0.85 + 0.075, t * t);
+      const half = mix(p.bridgeWidth * 1.15, p.bridgeWidth * 0.9 + 0.1, t * t);
       const q = sq(nax / half);
       const across = q < 1 ? (1 - q) * (1 - 0.45 * q) : 0;
       z += height * across * end * start;
-      z += 0.075 * hill(sq(nx / (p.tipSize * 1.35)) + sq((y - tip) / (p.tipSize * 1.05)));
+      z += 0.085 * hill(sq(nx / (p.tipSize * 1.4)) + sq((y - tip) / (p.tipSize * 1.2)));
       z +=
-        0.105 * hill(sq((nax - p.noseWidth * 0.68) / (p.noseWidth * 0.56)) + sq((y - tip - 0.025) / 0.105));
+        0.08 * hill(sq((nax - p.noseWidth * 0.66) / (p.noseWidth * 0.62)) + sq((y - tip - 0.025) / 0.125));
     }
     if (y > tip) {
       // Philtrum, lips, the groove under them, chin

@@ -57,7 +57,7 @@ export class Painter {
       mix(p.hair[1], 0.73, silver),
       mix(p.hair[2], 0.71, silver),
     ];
-    const dark = 0.8 * p.beardDark;
+    const dark = 0.95 * p.beardDark;
     this.beardColour = [
       this.hairColour[0] * dark,
       this.hairColour[1] * dark * 0.97,
@@ -74,11 +74,11 @@ export class Painter {
     const m = p.makeup * (0.5 + 0.5 * p.lipTint);
     const fade = 1 - 0.35 * head.aging;
     this.#lip = [
-      mix(r * (0.93 - 0.1 * p.melanin * 0.6), 0.68 + 0.1 * p.lipTint - 0.25 * p.melanin, m * 0.75),
-      mix(mix(g, g * 0.69, fade) + 0.02 * p.lipTint, 0.17 + 0.08 * p.lipTint, m * 0.7),
-      mix(mix(bl, bl * 0.78, fade) + 0.02 * p.lipTint, 0.24 + 0.06 * p.lipTint, m * 0.7),
+      mix(r * (0.88 - 0.06 * p.melanin), 0.68 + 0.1 * p.lipTint - 0.25 * p.melanin, m * 0.75),
+      mix(mix(g, g * 0.6, fade) + 0.02 * p.lipTint, 0.17 + 0.08 * p.lipTint, m * 0.7),
+      mix(mix(bl, bl * 0.68, fade) + 0.02 * p.lipTint, 0.24 + 0.06 * p.lipTint, m * 0.7),
     ];
-    this.#lines = clamp(head.aging * p.lining * 1.1, 0, 1);
+    this.#lines = clamp(head.aging * (0.35 + 0.75 * head.aging) * p.lining * 1.2, 0, 1);
     this.#gap = expression.jawDrop + 0.06 * ramp(0.35, 1, shot.smile);
     const squint = 1 - 0.22 * Math.max(0, shot.smile);
     this.#lidUp = p.eyeUpper * clamp(shot.eyeOpen, 0.04, 1.5) * (1 - 0.14 * head.aging);
@@ -137,7 +137,7 @@ export class Painter {
       const rosy = (0.25 + 0.75 * p.rosiness) * (1 - 0.5 * p.melanin) + 0.35 * p.makeup;
       const blush =
         hill(sq((ax - 0.4) / 0.3) + sq((y - 0.32) / 0.27)) + 0.8 * hill(sq(x / 0.22) + sq((y - tip) / 0.17));
-      this.#tint(1.01, 0.84, 0.85, rosy * 0.75 * clamp(blush, 0, 1));
+      this.#tint(1.0, 0.87, 0.84, rosy * 0.75 * clamp(blush, 0, 1));
       if (p.freckles > 0 && y > -0.2 && y < 0.6) {
         const spot = noise2(x * 34 + t, y * 34);
         this.#tint(
@@ -152,7 +152,7 @@ export class Painter {
         if (q < 1.6) this.#tint(0.42, 0.32, 0.3, mole.dark * (1 - ramp(0.5, 1.6, q)));
       }
       if (y < 0.3) this.#eyeRegion(x, y, ax, side, soft);
-      if (y > tip - 0.2) this.#noseAndMouth(x, y, ax, soft);
+      if (y > tip - 0.2 || (this.#beard > 0 && ax > 0.45 && y > -0.2)) this.#noseAndMouth(x, y, ax, soft);
       this.#wrinkles(x, y, ax, side);
     }
     this.#roots(x, y, z, ax);
@@ -288,8 +288,8 @@ export class Painter {
         sq((nax - p.noseWidth * 0.62) / (p.noseWidth * 0.42)) + sq((y - tip - 0.02) / 0.085),
       );
       if (nax > p.noseWidth * 0.6)
-        this.#tint(0.68, 0.55, 0.52, hill(sq((wing - 1.04) / (0.2 + soft * 3))) * 0.6);
-      this.open *= 1 - 0.32 * hill(sq(nx / (p.noseWidth * 1.15)) + sq((y - ny - 0.035) / 0.065));
+        this.#tint(0.68, 0.55, 0.52, hill(sq((wing - 1.04) / (0.22 + soft * 3))) * 0.32);
+      this.open *= 1 - 0.25 * hill(sq(nx / (p.noseWidth * 1.1)) + sq((y - ny - 0.04) / 0.075));
     }
     // Where the beard grows: below a line from the sideburns over the cheeks to the lip.
     if (this.#beard > 0) this.#paintBeard(x, y, ax);
@@ -431,7 +431,7 @@ export class Painter {
         hill(sq((ax - at) / (0.035 + this.#soft))) *
         ramp(-0.06, 0.02, y - tip) *
         (1 - ramp(my - 0.08, my + 0.1, y));
-      dark += fold * (0.1 + 0.42 * lines + 0.28 * Math.max(0, shot.smile));
+      dark += fold * (0.05 + 0.4 * lines + (0.14 + 0.2 * lines) * Math.max(0, shot.smile));
     }
     if (lines > 0.05 || shot.browRaise > 0.3 || shot.frown > 0.3) {
       if (y < -0.28 && y > -0.66 && ax < 0.5) {
@@ -441,7 +441,7 @@ export class Painter {
         dark +=
           crease *
           (1 - ramp(0.25, 0.5, ax)) *
-          (0.34 * lines + 0.22 * Math.max(0, shot.browRaise)) *
+          (0.34 * lines + (0.04 + 0.25 * lines) * Math.max(0, shot.browRaise)) *
           ramp(-0.66, -0.58, y) *
           (1 - ramp(-0.36, -0.29, y));
       }
@@ -450,7 +450,7 @@ export class Painter {
           hill(sq((ax - 0.045) / 0.022)) *
           ramp(-0.32, -0.24, y) *
           (1 - ramp(-0.14, -0.06, y)) *
-          (0.3 * lines + 0.55 * shot.frown);
+          (0.3 * lines + (0.15 + 0.4 * lines) * shot.frown);
       const ox = ax - p.eyeX - p.eyeWidth - 0.03;
       if (ox > 0 && ox < 0.2 && y > -0.14 && y < 0.14) {
         const fan = (y / (ox + 0.12)) * 6;
@@ -493,7 +493,6 @@ export class Painter {
     if (y > 0.75 || (y > -0.15 && ax < 0.5)) return;
     const { head, hair } = this;
     const p = head.person;
-    if (hair.hat) return;
     const a = head.width(y);
     const sin = clamp(x / a, -1, 1);
     const cos = (z > head.middle(y) ? 1 : -1) * Math.sqrt(1 - sin * sin);

@@ -233,9 +233,9 @@ export function personOf(
   const undertone = bell(); // rosy .. golden
   const olive = bell();
   const light = 1 + 0.04 * bell();
-  skin[0] *= (1 - 0.015 * undertone - 0.02 * olive) * light;
-  skin[1] *= (1 + 0.022 * undertone + 0.012 * olive) * light;
-  skin[2] *= (1 - 0.07 * undertone - 0.02 * olive) * light;
+  skin[0] *= (1 - 0.01 * undertone - 0.015 * olive) * light;
+  skin[1] *= (1 + 0.012 * undertone + 0.008 * olive) * light;
+  skin[2] *= (1 - 0.04 * undertone - 0.03 * olive - 0.01) * light;
 
   const hairTone = range('hair', who.hairTone * (0.25 + 0.75 * who.hairTone));
   const hair = along(HAIR, hairTone);
@@ -293,10 +293,10 @@ export function personOf(
             : 'full';
 
   const man = clamp(sex, -1, 1);
-  const moles = Array.from({ length: random.int(4) }, () => ({
+  const moles = Array.from({ length: Math.max(0, random.int(5) - 2) }, () => ({
     x: (u() < 0.5 ? -1 : 1) * (0.12 + 0.42 * u()),
     y: u() < 0.25 ? -0.3 - 0.25 * u() : 0.18 + 0.8 * u(),
-    size: 0.014 + 0.018 * u() * u(),
+    size: 0.012 + 0.016 * u() * u(),
     dark: 0.4 + 0.4 * u(),
   }));
 
@@ -315,25 +315,25 @@ export function personOf(
     browRidge: 0.024 + 0.024 * bell() + 0.022 * man,
     midfaceOut: 0.03 * bell(),
     eyeX: 0.32 + 0.034 * bell(),
-    eyeWidth: 0.158 + 0.02 * bell() + 0.007 * of('eyes') - 0.004 * man,
-    eyeUpper: 0.07 + 0.02 * bell() + 0.009 * of('eyes') - 0.008 * man - 0.008 * Math.max(0, -of('crease')),
-    eyeLower: 0.046 + 0.012 * bell(),
+    eyeWidth: 0.17 + 0.021 * bell() + 0.007 * of('eyes') - 0.004 * man,
+    eyeUpper: 0.08 + 0.02 * bell() + 0.009 * of('eyes') - 0.008 * man - 0.008 * Math.max(0, -of('crease')),
+    eyeLower: 0.052 + 0.013 * bell(),
     eyeTilt: 0.09 + 0.13 * bell() + 0.09 * of('tilt') - 0.03 * man,
     eyeDepth: 0.06 + 0.03 * bell() + 0.022 * of('depth') + 0.008 * man,
     lidCrease: clamp(0.5 + 0.5 * bell() + 0.5 * of('crease'), 0, 1),
     lidPeak: 0.35 * bell(),
     lashes: clamp(0.45 - 0.3 * man + 0.25 * bell(), 0.1, 1),
-    irisRadius: 0.064 + 0.007 * bell(),
+    irisRadius: 0.07 + 0.007 * bell(),
     iris,
     browY: -0.205 + 0.042 * bell() + 0.025 * man,
-    browThick: 0.031 + 0.013 * bell() + 0.009 * man + 0.006 * of('brows'),
+    browThick: 0.036 + 0.013 * bell() + 0.009 * man + 0.006 * of('brows'),
     browArch: 0.05 + 0.042 * bell() - 0.022 * man,
     browTilt: 0.02 + 0.14 * bell(),
     browInner: 0.135 + 0.045 * bell() - 0.012 * of('brows'),
     browOuter: 0.52 + 0.045 * bell(),
     browDense: clamp(0.78 + 0.25 * bell() + 0.1 * man + 0.1 * of('brows'), 0.35, 1),
     noseTip: 0.39 + 0.05 * bell() + 0.01 * man,
-    noseWidth: 0.168 + 0.026 * bell() + 0.034 * of('noseWidth') + 0.008 * man,
+    noseWidth: 0.158 + 0.024 * bell() + 0.034 * of('noseWidth') + 0.008 * man,
     bridgeHeight: 0.085 + 0.03 * bell() + 0.03 * of('bridge'),
     bridgeWidth: 0.105 + 0.02 * bell() + 0.012 * of('noseWidth'),
     noseHump: 0.028 * bell() + 0.008 * man + 0.01 * of('bridge'),
@@ -342,14 +342,14 @@ export function personOf(
     tipUp: bell() - 0.2 * man,
     nostril: 0.5 + 0.4 * bell(),
     mouthY: 0.735 + 0.045 * bell() + 0.01 * man,
-    mouthWidth: 0.25 + 0.036 * bell() + 0.01 * man + 0.01 * of('lips'),
-    upperLip: 0.05 + 0.018 * bell() + 0.016 * of('lips') - 0.007 * man,
-    lowerLip: 0.066 + 0.02 * bell() + 0.017 * of('lips') - 0.007 * man,
+    mouthWidth: 0.262 + 0.04 * bell() + 0.01 * man + 0.01 * of('lips'),
+    upperLip: 0.062 + 0.02 * bell() + 0.016 * of('lips') - 0.007 * man,
+    lowerLip: 0.078 + 0.022 * bell() + 0.017 * of('lips') - 0.007 * man,
     cupid: 0.5 + 0.5 * bell(),
     mouthCurve: 0.14 * bell(),
     lipTint: bell(),
     teeth: 0.82 + 0.1 * bell(),
-    earSize: 0.31 + 0.045 * bell() + 0.015 * man,
+    earSize: 0.28 + 0.045 * bell() + 0.015 * man,
     earOut: 0.4 + 0.3 * bell(),
     skin,
     melanin,

@@ -44,6 +44,8 @@ export class FaceRenderer {
   #unit = 1;
   #half: readonly [number, number, number] = [0, 0, 1];
   #rgb = new Float64Array(3);
+  /** Whether the hair last shaded lies well above its lower end, with more hair behind it. */
+  #deepHair = false;
 
   /** @param size width and height in pixels, 16 or more */
   constructor(readonly size: number) {
@@ -138,13 +140,13 @@ export class FaceRenderer {
 
     scene.clear();
     this.#mesh.build(scene, expression);
-    if (hair.edge(1) < 0.35 || hair.hat) {
+    if (hair.edge(1) < 0.35) {
       buildEar(scene, head, -1);
       buildEar(scene, head, 1);
     }
     buildNeckAndShoulders(scene, head);
     const skinTriangles = scene.triangles;
-    if (hair.shell) hair.build(scene);
+    hair.build(scene);
     camera.transform(scene.place, scene.normal, scene.screen, 0, scene.vertices, samples);
     this.#skin.clear();
     this.#hairSeen.clear();
@@ -156,15 +158,17 @@ export class FaceRenderer {
   #smooth(skin: Visibility, hair: Visibility, at: number, samples: number): boolean {
     const { triangle, depth } = skin;
     const part = this.#scene.part;
-    const [b, c, d] = [at + 1, at + samples, at + samples + 1];
-    const p = triangle[at]! === 0 ? 0 : part[triangle[at]! - 1]!;
-    for (const k of [b, c, d]) {
-      const t = triangle[k]!;
-      if ((t === 0 ? 0 : part[t - 1]!) !== p) return false;
+    const t = triangle[at]!;
+    const p = t === 0 ? 0 : part[t - 1]!;
+    const bald = hair.triangle[at]! === 0;
+    const covered = hair.depth[at]! > depth[at]!;
+    for (let i = 1; i < 4; i++) {
+      const k = at + (i & 1) + (i >> 1) * samples;
+      const other = triangle[k]!;
+      if ((other === 0 ? 0 : part[other - 1]!) !== p) return false;
       if (p !== 0 && Math.abs(depth[k]! - depth[at]!) > 0.12) return false;
-      if ((hair.triangle[k]! === 0) !== (hair.triangle[at]! === 0)) return false;
-      if (hair.triangle[k]! !== 0 && hair.depth[k]! > depth[k]! !== hair.depth[at]! > depth[at]!)
-        return false;
+      if ((hair.triangle[k]! === 0) !== bald) return false;
+      if (!bald && hair.depth[k]! > depth[k]! !== covered) return false;
     }
     return true;
   }
@@ -195,6 +199,8 @@ export class FaceRenderer {
         rgb[2] = toLinear(clamp(this.#backdrop.b, 0, 1));
       }
     }
+    // Between the strands of long hair is more hair, not the wall behind.
+    if (skinTriangle === 0 && hairAlpha > 0 && this.#deepHair) hairAlpha = 0.35 + 0.65 * hairAlpha;
     if (hairAlpha > 0) {
       rgb[0] = mix(rgb[0]!, hr, hairAlpha);
       rgb[1] = mix(rgb[1]!, hg, hairAlpha);
@@ -342,7 +348,7 @@ export class FaceRenderer {
 
   /** Returns how much the hair covers. */
   #shadeHair(t: number, sx: number, sy: number): number {
-    const { corners, screen, rest, normal, extra } = this.#scene;
+    const { corners, screen, rest, normal, extra, part } = this.#scene;
     const rgb = this.#rgb;
     const ia = corners[3 * t]!;
     const ib = corners[3 * t + 1]!;
@@ -380,7 +386,7 @@ export class FaceRenderer {
     nx *= length;
     ny *= length;
     nz *= length;
-    const hat = hair.hat;
+    const hat = part[t]! === Part.Hat;
     const curl = hair.curl;
     const fine =
       curl >= 1
@@ -400,7 +406,7 @@ export class FaceRenderer {
     const rim = nz < 0 ? -nz : nz;
     if (!hat) alpha *= ramp(0, 0.16, rim + 0.12 * (fine - 0.3)) * 0.98 + 0.02;
     const facing = nx * light[0] + ny * light[1] + nz * light[2];
-    const shadow = inside ? 0.85 : facing > 0 ? 0 : 0;
+    const shadow = inside ? 0.85 : 0;
     const diffuse = Math.max(0, (facing + 0.3) / 1.3) * (1 - shadow);
     // Strands shine in a band across them.
     const ty = 1 - ny * ny;
@@ -431,6 +437,7 @@ export class FaceRenderer {
         (ambientColour[2] * sky + keyColour[2] * diffuse) *
         (0.55 + 0.6 * k) +
       shine * 0.88 * keyColour[2];
+    this.#deepHair = !hat && y > -0.2 && y < hair.edge(1.4) - 0.12;
     return alpha;
   }
 }

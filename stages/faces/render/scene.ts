@@ -9,6 +9,7 @@ export const enum Part {
   Neck,
   Shirt,
   Hair,
+  Hat,
 }
 
 export class Scene {

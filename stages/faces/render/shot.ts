@@ -131,8 +131,8 @@ export function drawShot(random: Random, vary: Vary, usual: number, wish: Wish =
   const hard = clamp(0.5 + vary.light * 0.45 * n(), 0.1, 1);
   const warm = vary.light * 0.07 * n();
   const cool = vary.light * 0.06 * n();
-  const key = mix(0.5, 1.15, hard);
-  const ambient = mix(0.62, 0.24, hard);
+  const key = mix(0.42, 0.98, hard);
+  const ambient = mix(0.6, 0.26, hard);
   const keyColour: Colour = [key * (1 + warm), key, key * (1 - 1.3 * warm)];
   const ambientColour: Colour = [ambient * (1 + cool), ambient, ambient * (1 - 1.3 * cool)];
 
@@ -140,7 +140,7 @@ export function drawShot(random: Random, vary: Vary, usual: number, wish: Wish =
   const glasses = worn >= vary.glasses ? 'none' : worn < vary.glasses * 0.2 ? 'dark' : 'clear';
   const hidden = u();
   const way = u();
-  const colour = muted(random, 0.8);
+  const colour = muted(random, 0.5);
   const place = { x: 0.5 + 0.8 * (u() - 0.5), y: 0.6 + 0.45 * u() };
   let occluder: Occluder = { kind: 'none' };
   if (hidden < vary.occluders) {
@@ -156,8 +156,8 @@ export function drawShot(random: Random, vary: Vary, usual: number, wish: Wish =
   const blend = (c: Colour): Colour => [mix(gray[0], c[0], b), mix(gray[1], c[1], b), mix(gray[2], c[2], b)];
   const background = {
     seed: random.int(1 << 20),
-    a: blend(muted(random, 0.55)),
-    b: blend(muted(random, 0.55)),
+    a: blend(muted(random, u() < 0.2 ? 0.6 : 0.25)),
+    b: blend(muted(random, u() < 0.2 ? 0.6 : 0.25)),
     kind: b > 0 ? u() : 0,
     angle: u() * 2 * Math.PI,
     blobs: Math.round(b * 5 * u()),
@@ -171,10 +171,10 @@ export function drawShot(random: Random, vary: Vary, usual: number, wish: Wish =
     shiftX: vary.framing * 2.2 * n(),
     shiftY: vary.framing * 2.2 * n(),
     zoom: 1 + vary.framing * 0.05 * n(),
-    exposure: 1 + vary.light * 0.3 * n(),
+    exposure: 1.06 + vary.light * 0.22 * n(),
     contrast: 1 + vary.light * 0.16 * n(),
     warmth: vary.light * 0.05 * n(),
-    saturation: 1 + vary.light * 0.2 * n(),
+    saturation: 1 + vary.light * 0.16 * n(),
     blur: vary.blur * (soft < 0.5 ? 0.25 : 0.3 + 2.2 * u() * u()),
     noise: vary.noise * (0.004 + 0.022 * u() * u()),
     noiseSeed: random.word(),
