@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+/** The command line: finds the verb, loads its file, and turns how it ended into an exit code. */
+import { Command } from 'commander';
+import { version } from './invocation.js';
+import { addCommon } from './options.js';
+import { sayTrouble } from './trouble.js';
+import { verbs } from './verbs.js';
+
+const program = addCommon(new Command('cemiflow'))
+  .description('Declarative experiment workflows for synthetic face recognition.')
+  .version(version(), '-V, --version', 'print the version')
+  .showHelpAfterError('(cemiflow --help lists what there is)')
+  .exitOverride()
+  .hook('preAction', (_, action) => {
+    const { directory } = action.optsWithGlobals<{ directory?: string }>();
+    if (directory !== undefined) process.chdir(directory);
+  })
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 ok, 1 a stage failed, 2 bad usage or an invalid file, 130 interrupted.',
+  );
+for (const verb of verbs) addCommon(verb(program));
+
+// A reader that has seen enough (head, less) closes the pipe: that is no trouble.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = sayTrouble(error, process.stderr);
+}

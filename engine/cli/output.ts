@@ -1,0 +1,41 @@
+/** Where words go: data to stdout, talk to stderr; in colour only where somebody looks. */
+import type { WriteStream } from 'node:tty';
+import { createColors } from 'picocolors';
+
+export type Colors = ReturnType<typeof createColors>;
+
+/** https://no-color.org: NO_COLOR turns colour off whatever its value, unless it is empty. FORCE_COLOR turns it on in a pipe. */
+export function wantsColor(stream: NodeJS.WritableStream, option: boolean): boolean {
+  if (!option || process.env['NO_COLOR']) return false;
+  if (process.env['FORCE_COLOR']) return true;
+  return (stream as WriteStream).isTTY === true && process.env['TERM'] !== 'dumb';
+}
+
+export const colorsFor = (stream: NodeJS.WritableStream, option: boolean): Colors =>
+  createColors(wantsColor(stream, option));
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function printLines(lines: Iterable<string>): void {
+  const text = [...lines].map((line) => `${line}\n`).join('');
+  if (text !== '') process.stdout.write(text);
+}
+
+/** Columns padded to their widest cell; the last one is not padded. Colours are put on by `paint`, which changes no width. */
+export function columns(
+  rows: readonly (readonly string[])[],
+  paint: (cell: string, column: number, row: number) => string = (cell) => cell,
+): string[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
+  return rows.map((row, r) =>
+    row
+      .map(
+        (cell, i) => paint(cell, i, r) + (i === row.length - 1 ? '' : ' '.repeat(widths[i]! - cell.length)),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,88 @@
+/** `cemiflow plan` (and `run --dry-run`): what would happen to each stage, and why. Changes nothing. */
+import type { Command } from 'commander';
+import type { Experiment } from '../experiment/experiment.js';
+import type { Decision } from '../plan/plan.js';
+import { openExperiment } from './experiment-file.js';
+import {
+  addExperiment,
+  addSelection,
+  type CommonOptions,
+  type ExperimentOptions,
+  jsonOption,
+  runsDirOf,
+  type SelectOptions,
+} from './options.js';
+import { colorsFor, columns, printJson, printLines } from './output.js';
+
+type Options = CommonOptions & ExperimentOptions & SelectOptions;
+
+export const planVerb = (program: Command): Command =>
+  addSelection(
+    addExperiment(
+      program
+        .command('plan [file]')
+        .description('say what a run would do to each stage, and why')
+        .addOption(jsonOption()),
+    ),
+  ).action(async (file: string | undefined, _: unknown, command: Command) => {
+    const options = command.optsWithGlobals<Options>();
+    await printPlan(await openExperiment(file, options), options);
+  });
+
+export async function printPlan(experiment: Experiment, options: Options): Promise<void> {
+  const decisions = await decisionsFor(experiment, options);
+  const { say, explain } = await import('../plan/why.js');
+  const kinds = new Map(experiment.stages.map(({ name, kind }) => [name, kind]));
+  const rows = [...decisions].map(([name, decision]) => ({
+    name,
+    kind: kinds.get(name)!,
+    status: statusWords[decision.act],
+    ...('key' in decision ? { key: decision.key } : {}),
+    reasons: decision.act === 'reuse' ? [] : decision.because.map(say),
+  }));
+  if (options.json) return printJson({ stages: rows });
+  const c = colorsFor(process.stdout, options.color);
+  const paints = { cached: c.cyan, run: c.yellow, maybe: c.dim };
+  const why = (name: string, reasons: string[]) => {
+    const decision = decisions.get(name)!;
+    return (decision.act === 'reuse' ? explain(decision, experiment).slice(0, 1) : reasons).join('; ');
+  };
+  printLines(
+    columns(
+      rows.map(({ name, status, reasons }) => [name, status, why(name, reasons)]),
+      (cell, column, row) => (column === 1 ? paints[rows[row]!.status](cell) : cell),
+    ),
+  );
+  if (!options.quiet) process.stderr.write(`${planInWords(rows.map(({ status }) => status))}\n`);
+}
+
+const statusWords = { reuse: 'cached', run: 'run', maybe: 'maybe' } as const;
+
+function planInWords(statuses: readonly string[]): string {
+  const n = (status: string) => statuses.filter((one) => one === status).length;
+  const later = n('maybe') > 0 ? `, ${n('maybe')} may have to run after those` : '';
+  return `${n('cached')} cached, ${n('run')} to run${later}`;
+}
+
+/** Opens the cache, plans, and closes it. */
+export async function decisionsFor(
+  experiment: Experiment,
+  options: CommonOptions & Partial<SelectOptions>,
+): Promise<Map<string, Decision>> {
+  const [{ openCache }, { planAll }, { cacheRoot }] = await Promise.all([
+    import('../cache/cache.js'),
+    import('../plan/make-plan.js'),
+    import('../journal/run-folder.js'),
+  ]);
+  const cache = await openCache(cacheRoot(runsDirOf(options)));
+  try {
+    const { force = [], until, only } = options;
+    return await planAll(experiment, cache, {
+      force: new Set(force),
+      ...(until === undefined ? {} : { until }),
+      ...(only === undefined ? {} : { only }),
+    });
+  } finally {
+    await cache.close();
+  }
+}

@@ -1,0 +1,127 @@
+/** `cemiflow run`: runs an experiment and shows it; then the comparison and the report. Running again is resuming. */
+import { Option, type Command } from 'commander';
+import type { FailureMode } from '../run/scheduler.js';
+import type { RunOutcome } from '../run/summary.js';
+import { openExperiment } from './experiment-file.js';
+import { commandLine, fromHere, version } from './invocation.js';
+import {
+  addExperiment,
+  addSelection,
+  type CommonOptions,
+  deviceOption,
+  type ExperimentOptions,
+  jsonOption,
+  positive,
+  runsDirOf,
+  type SelectOptions,
+} from './options.js';
+import { colorsFor, printJson } from './output.js';
+import { printPlan } from './plan.js';
+import { Exit, exitCodes } from './trouble.js';
+
+interface Options extends CommonOptions, ExperimentOptions, SelectOptions {
+  dryRun?: true;
+  jobs?: number;
+  keepGoing?: true;
+  failFast?: true;
+  device: string;
+}
+
+export const runVerb = (program: Command): Command =>
+  addSelection(
+    addExperiment(
+      program
+        .command('run [file]')
+        .description(
+          'run an experiment; what has a result already is not run again, and a killed run goes on',
+        )
+        .option('-n, --dry-run', 'only say what would happen, as plan does')
+        .option(
+          '-j, --jobs <number>',
+          'stages at a time (default: as the CPUs and GPUs they ask for allow)',
+          positive,
+        )
+        .option('-k, --keep-going', 'after a failure go on with all that does not depend on it')
+        .addOption(new Option('--fail-fast', 'after a failure end what runs, too').conflicts('keepGoing'))
+        .addOption(deviceOption())
+        .addOption(jsonOption()),
+    ),
+  ).action(run);
+
+async function run(file: string | undefined, _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<Options>();
+  const experiment = await openExperiment(file, options);
+  if (options.dryRun) return printPlan(experiment, options);
+
+  const [{ runExperiment }, { openScreen }, { endingLines }] = await Promise.all([
+    import('../run/run-experiment.js'),
+    import('./screen/screen.js'),
+    import('./screen/ending.js'),
+  ]);
+  const colors = colorsFor(process.stderr, options.color);
+  const words = { colors, quiet: options.quiet === true, verbose: options.verbose === true };
+  const screen = await openScreen(process.stderr, words);
+  const signals = listenForSignals();
+  const outcome = await runExperiment(
+    experiment,
+    {
+      runsDir: runsDirOf(options),
+      command: process.argv.slice(2),
+      version: version(),
+      device: options.device,
+      jobs: options.jobs,
+      failureMode: failureMode(options),
+      force: new Set(options.force),
+      until: options.until,
+      only: options.only,
+      stop: signals.stop,
+      kill: signals.kill,
+    },
+    (event) => screen.take(event),
+  ).finally(() => {
+    screen.close();
+    signals.close();
+  });
+  for (const line of endingLines(outcome, { colors, resume: commandLine() }))
+    process.stderr.write(`${line}\n`);
+  await tellResult(outcome, options);
+  if (outcome.status === 'interrupted') throw new Exit(exitCodes.interrupted);
+  if (outcome.status === 'failed') throw new Exit(exitCodes.stageFailed);
+}
+
+/** The comparison, where there is something to compare, and the report's path: the result, so on stdout. */
+async function tellResult({ summary, status, folder }: RunOutcome, options: Options): Promise<void> {
+  const { readHead } = await import('../journal/reader.js');
+  const { compared, recordOf, reported } = await import('./run-files.js');
+  const runsDir = runsDirOf(options);
+  const head = readHead(folder);
+  if (options.json) printJson(summary);
+  if (status === 'interrupted' || !head) return;
+  const out = options.json ? process.stderr : process.stdout;
+  const comparison = await compared(runsDir, [recordOf(head)]);
+  if (comparison.rows.length > 0) {
+    const { terminalTable } = await import('../report/table.js');
+    out.write(`\n${terminalTable(comparison)}`);
+  }
+  out.write(`Report: ${fromHere(await reported(runsDir, head))}\n`);
+}
+
+function failureMode({ keepGoing, failFast }: Options): FailureMode {
+  return keepGoing ? 'keep-going' : failFast ? 'fail-fast' : 'finish';
+}
+
+/** The first signal is a wish, the second an order. SIGHUP: the terminal was closed. */
+function listenForSignals(): { stop: AbortSignal; kill: AbortSignal; close(): void } {
+  const stop = new AbortController();
+  const kill = new AbortController();
+  const heard = () => (stop.signal.aborted ? kill : stop).abort();
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of names) process.on(name, heard);
+  return {
+    stop: stop.signal,
+    kill: kill.signal,
+    close: () => {
+      for (const name of names) process.off(name, heard);
+    },
+  };
+}

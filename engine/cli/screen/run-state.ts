@@ -1,0 +1,102 @@
+/** What both views know of a run: folded from its events, without a word. */
+import type { StageStatus } from '../../journal/events.js';
+import type { Decision } from '../../plan/plan.js';
+import type { RunEvent } from '../../run/events.js';
+import { Pace } from './words.js';
+
+export interface AtWork {
+  name: string;
+  since: number;
+  pace: Pace;
+  metrics: Record<string, number>;
+  /** What it stands still for. */
+  waiting?: string;
+}
+
+export class RunState {
+  run = '';
+  name = '';
+  folder = '';
+  total = 0;
+  readonly begun: number;
+  readonly working = new Map<string, AtWork>();
+  readonly counts: Partial<Record<StageStatus, number>> = {};
+  stopping = false;
+  /** The run's own map: what was 'maybe' is decided in it as the run goes on. */
+  private decisions: ReadonlyMap<string, Decision> = new Map();
+  private plannedCached: ReadonlySet<string> = new Set();
+
+  constructor(now: number) {
+    this.begun = now;
+  }
+
+  take(event: RunEvent, now: number): void {
+    switch (event.type) {
+      case 'run-started':
+        this.run = event.run;
+        this.name = event.name;
+        this.total = event.stages.length;
+        return;
+      case 'planned':
+        this.folder = event.folder;
+        this.decisions = event.decisions;
+        this.plannedCached = new Set(
+          [...event.decisions.values()].flatMap((decision) =>
+            decision.act === 'reuse' ? decision.stage : [],
+          ),
+        );
+        return;
+      case 'stage-started':
+        this.working.set(event.stage, { name: event.stage, since: now, pace: new Pace(), metrics: {} });
+        return;
+      case 'waiting':
+        this.working.set(event.stage, {
+          name: event.stage,
+          since: now,
+          pace: new Pace(),
+          metrics: {},
+          waiting: event.text,
+        });
+        return;
+      case 'progress':
+        this.working.get(event.stage)?.pace.heard(event, now);
+        return;
+      case 'metric': {
+        const stage = this.working.get(event.stage);
+        if (stage) stage.metrics[event.name] = event.value;
+        return;
+      }
+      case 'stage-ended':
+        this.working.delete(event.stage);
+        this.counts[event.status] = (this.counts[event.status] ?? 0) + 1;
+        return;
+      case 'stopping':
+        this.stopping = true;
+        return;
+      case 'log':
+      case 'warning':
+      case 'retrying':
+      case 'run-ended':
+        return;
+    }
+  }
+
+  /** Whether it was known from the start that the stage need not run: no news, then. */
+  wasPlannedCached(stage: string): boolean {
+    return this.plannedCached.has(stage);
+  }
+
+  decision(stage: string): Decision | undefined {
+    return this.decisions.get(stage);
+  }
+
+  planned(act: Decision['act']): number {
+    return [...this.decisions.values()].filter((decision) => decision.act === act).length;
+  }
+
+  /** Neither ended nor at work. */
+  get left(): number {
+    const ended = Object.values(this.counts).reduce((sum, n) => sum + n, 0);
+    return Math.max(0, this.total - ended - this.working.size);
+  }
+}

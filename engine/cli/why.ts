@@ -1,0 +1,46 @@
+/** `cemiflow why`: everything that makes a stage run again, old -> new; or where its result comes from. Works offline. */
+import type { Command } from 'commander';
+import { openExperiment } from './experiment-file.js';
+import {
+  addExperiment,
+  type CommonOptions,
+  type ExperimentOptions,
+  jsonOption,
+  type SelectOptions,
+} from './options.js';
+import { colorsFor, printJson, printLines } from './output.js';
+import { decisionsFor } from './plan.js';
+
+export const whyVerb = (program: Command): Command =>
+  addExperiment(
+    program
+      .command('why <stage> [file]')
+      .description('say why a stage runs again, or where its result comes from')
+      .addOption(jsonOption()),
+  ).action(why);
+
+async function why(stage: string, file: string | undefined, _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<CommonOptions & ExperimentOptions & SelectOptions>();
+  // `why FILE STAGE` is what one types after `run FILE`.
+  const swapped = /\.ya?ml$/.test(stage) && file !== undefined;
+  const [name, path] = swapped ? [file, stage] : [stage, file];
+  const experiment = await openExperiment(path, options);
+  const { selectStages } = await import('../plan/select.js');
+  const { explain } = await import('../plan/why.js');
+  const { wanted } = selectStages(experiment, { only: name });
+  const decisions = await decisionsFor(experiment, { ...options, until: name });
+  const asked = [...decisions.values()].filter((decision) => wanted.has(decision.stage));
+  const answers = asked.map((decision) => ({
+    name: decision.stage,
+    status: decision.act === 'reuse' ? 'cached' : decision.act,
+    reasons: explain(decision, experiment),
+  }));
+  if (options.json) return printJson({ stages: answers });
+  const c = colorsFor(process.stdout, options.color);
+  printLines(
+    answers.flatMap((answer) => [
+      `${c.bold(answer.name)} ${answer.status === 'cached' ? '' : answer.status === 'run' ? 'runs' : 'may run'}`.trimEnd(),
+      ...answer.reasons.map((reason) => `  ${reason}`),
+    ]),
+  );
+}
