@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join, posix, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import canonicalize from 'canonicalize';
 import { build, transform } from 'esbuild';
@@ -12,33 +12,37 @@ import { build, transform } from 'esbuild';
 const ENTRY = '.stage.js';
 const sha256 = (content) => createHash('sha256').update(content).digest('hex');
 
-/** @param dist the folder of compiled modules. @param root the folder of package.json and node_modules. */
+/**
+ * @param dist the folder of compiled modules; in it modules are named by their paths from there.
+ * @param root the folder of package.json and node_modules.
+ */
 export async function writeCodeDigests(dist, root) {
   const found = await readdir(join(dist, 'stages'), { recursive: true });
-  const modules = found.filter((name) => name.endsWith('.js')).map((name) => join(dist, 'stages', name));
+  const modules = found.filter((name) => name.endsWith('.js')).map((name) => `stages/${toSlashes(name)}`);
   const graph = await importGraph(modules.sort(), dist);
   const packages = declaredPackages(root);
   const digests = new Map();
   const kinds = {};
   for (const file of modules.filter((name) => name.endsWith(ENTRY))) {
-    const kind = await kindOf(file);
+    const kind = await kindOf(join(dist, file));
     if (kind === undefined) continue;
     const parts = {};
     const uses = {};
     for (const module of [...reachable(file, graph)].sort()) {
-      if (!digests.has(module)) digests.set(module, await read(module, packages));
+      if (!digests.has(module)) digests.set(module, await read(join(dist, module), packages));
       const { digest, names } = digests.get(module);
-      parts[nameOf(module, dist)] = digest;
+      parts[module] = digest;
       for (const name of names) uses[name] = packages.get(name);
     }
-    kinds[kind] = { file: nameOf(file, dist), parts, packages: uses };
+    kinds[kind] = { file, parts, packages: uses };
   }
   const target = join(dist, 'code-digests.json');
+  // Beside and renamed: an engine may be reading.
   await writeFile(`${target}.${process.pid}`, `${JSON.stringify({ kinds }, null, 1)}\n`);
   await rename(`${target}.${process.pid}`, target);
 }
 
-const nameOf = (module, dist) => module.slice(dist.length + 1).replaceAll('\\', '/');
+const toSlashes = (path) => path.replaceAll('\\', '/');
 
 /** The kind that a declaration states; a declaration that cannot be loaded is said, and its kind is then unknown. */
 async function kindOf(file) {
@@ -61,6 +65,7 @@ async function importGraph(entryPoints, dist) {
     },
   };
   const { metafile } = await build({
+    absWorkingDir: resolve(dist),
     entryPoints,
     bundle: true,
     packages: 'external',
@@ -68,17 +73,17 @@ async function importGraph(entryPoints, dist) {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    outdir: join(dist, 'unused'),
+    outdir: 'unused',
     write: false,
     metafile: true,
     logLevel: 'error',
   });
   const graph = new Map();
   for (const [module, { imports }] of Object.entries(metafile.inputs)) {
-    const text = readFileSync(module, 'utf8');
+    const text = readFileSync(join(dist, module), 'utf8');
     const beside = [...text.matchAll(/\bnew URL\(\s*"(\.[^"]+)",\s*import\.meta\.url/g)]
-      .map((match) => join(dirname(module), match[1]))
-      .filter((path) => existsSync(path));
+      .map((match) => posix.join(posix.dirname(module), match[1]))
+      .filter((path) => existsSync(join(dist, path)));
     graph.set(module, [...imports.filter(({ external }) => !external).map(({ path }) => path), ...beside]);
   }
   return graph;

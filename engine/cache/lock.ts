@@ -66,7 +66,8 @@ export async function takeLock(path: string, { signal, waiting }: WaitOptions = 
     }
     if (!told) waiting?.(holder.owner);
     told = true;
-    await sleep(POLL_MILLISECONDS, undefined, signal ? { signal } : {});
+    // It fails only when aborted, with an error of its own around the reason.
+    await sleep(POLL_MILLISECONDS, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
   }
 }
 

@@ -56,12 +56,12 @@ export function explained(error: unknown, doing: string, folder: string): unknow
     case 'ENOSPC':
       return say(
         `no space left on the disk of ${folder} (free: ${freeSpace(folder)})`,
-        'Free some space (cemiflow gc removes results no recent run uses), or keep runs on another disk with --runs-dir.',
+        'Free some space there, or keep runs on another disk with --runs-dir.',
       );
     case 'EDQUOT':
       return say(
         `your disk quota for ${folder} is used up`,
-        'Free some space (cemiflow gc removes results no recent run uses), or keep runs elsewhere with --runs-dir.',
+        'Free some space there, or keep runs elsewhere with --runs-dir.',
       );
     case 'EACCES':
     case 'EPERM':
@@ -75,7 +75,10 @@ export function explained(error: unknown, doing: string, folder: string): unknow
     case 'ENFILE':
       return say('too many open files', 'Raise the limit (ulimit -n 4096), or run fewer jobs with -j.');
     case 'EIO':
-      return say(`the disk failed at ${at}`, 'Check the disk, then run `cemiflow cache verify`.');
+      return say(
+        `the disk failed at ${at}`,
+        'Check the disk. What it has damaged in the cache is noticed and made again.',
+      );
     case 'ENAMETOOLONG':
       return say(`the path ${at} is too long`, 'Keep runs in a folder nearer to the root with --runs-dir.');
     case 'EEXIST':

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { explained } from '../cache/trouble.js';
+import { CacheError } from '../cache/trouble.js';
 
 /** Static and literal dynamic imports, re-exports, require, and `new URL('./x', import.meta.url)`. */
 const IMPORTS = [
@@ -46,7 +46,11 @@ function read(file: string, module: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw explained(error, `read the code of the stage ${module}`, file);
+    throw new CacheError(
+      `cannot read the code of the stage ${module}: ${(error as Error).message}`,
+      'Correct the path after `uses:`; it is looked for beside the experiment file.',
+      { cause: error },
+    );
   }
 }
 

@@ -1,9 +1,9 @@
 /** Several engine processes on one cache, and engines that die. Needs the compiled engine (npm run build). */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openCache } from '../../../engine/cache/cache.js';
+import { isDamaged, openCache } from '../../../engine/cache/cache.js';
 import { isHeld, takeLock } from '../../../engine/cache/lock.js';
 import { thisProcess } from '../../../engine/cache/owner.js';
 import { components, make, someKey, start, temporaryFolder, write } from './rig.js';
@@ -45,6 +45,28 @@ test('an engine killed at work holds nobody up: its lock is passed over, its lef
   expect(readdirSync(join(cacheRoot, 'locks'))).toEqual([]);
   const found = await (await openCache(cacheRoot)).lookup(someKey());
   expect(found).toMatchObject({ by: { run: 'next' } });
+});
+
+test('killed at any moment of a commit, nothing partial is ever seen', async () => {
+  const root = temporaryFolder();
+  const cacheRoot = join(root, 'cache');
+  const go = join(root, 'go');
+  for (const [round, milliseconds] of [0, 5, 10, 15, 20, 30, 45, 60, 90].entries()) {
+    const engine = start('engine.mjs', [cacheRoot, json, go, `round ${round}`]);
+    await engine.says('wrote');
+    writeFileSync(go, '');
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    engine.kill();
+    await engine.ended;
+    const cache = await openCache(cacheRoot);
+    const found = await cache.lookup(someKey());
+    expect(found === undefined || !isDamaged(found)).toBe(true);
+    expect((await cache.verify(true)).damaged).toEqual([]);
+    expect(readdirSync(join(cacheRoot, 'tmp'))).toEqual([]);
+    await cache.close();
+    rmSync(go);
+    rmSync(join(cacheRoot, 'results'), { recursive: true, force: true });
+  }
 });
 
 test('many engines that find a dead lock together: still only one at a time holds it', async () => {
@@ -103,7 +125,7 @@ test.each([
       setTimeout(() => stop.abort(new Error('enough')), 300);
     },
   });
-  await expect(taken).rejects.toThrow();
+  await expect(taken).rejects.toThrow('enough');
   expect(waits).toHaveLength(1);
   expect(readdirSync(join(path, '..'))).toEqual(['k.0']);
 });
