@@ -55,11 +55,14 @@ export async function schedule(
   await new Promise<void>((settle) => {
     let active = 0;
     const advance = () => {
-      for (let name = ready.shift(); name !== undefined; name = ready.shift()) {
-        // A skip opens nothing and may close much; it is not a visit.
-        if (!open.delete(name)) continue;
+      // What became ready together is looked at together, and only then queues: the most urgent one gets the slots, not the
+      // one that was looked at first.
+      const batch = ready.splice(0).filter((name) => open.delete(name));
+      const looks = batch.map(look);
+      const allLooked = Promise.allSettled(looks);
+      batch.forEach((name, index) => {
         active++;
-        void visit(name).then(
+        void visit(name, looks[index]!, allLooked).then(
           (end) => {
             active--;
             after(name, end);
@@ -73,9 +76,10 @@ export async function schedule(
             advance();
           },
         );
-      }
+      });
       if (active > 0) return;
       for (const name of open.keys()) crew.skip(name, halt() ?? 'it was never ready');
+      open.clear();
       settle();
     };
     const after = (name: string, end: Visit | 'halted') => {
@@ -102,12 +106,18 @@ export async function schedule(
         below.push(...(dependents.get(name) ?? []));
       }
     };
-    const visit = async (name: string): Promise<Visit | 'halted'> => {
-      if (halt() !== undefined) return 'halted';
-      const look = await crew.look(name);
-      if ('end' in look) return look.end;
+    const look = async (name: string) =>
+      halt() === undefined ? crew.look(name) : ({ end: 'halted' } as const);
+    const visit = async (
+      name: string,
+      looked: ReturnType<typeof look>,
+      allLooked: Promise<unknown>,
+    ): Promise<Visit | 'halted'> => {
+      const found = await looked;
+      if ('end' in found) return found.end;
+      await allLooked;
       // Asked again when its turn comes: minutes may have passed in the queue.
-      return slots.run(look.need, async () => (halt() === undefined ? crew.work(name) : 'halted'));
+      return slots.run(found.need, async () => (halt() === undefined ? crew.work(name) : 'halted'));
     };
     advance();
   });

@@ -74,6 +74,14 @@ export function openSlots(jobs: number, total: { cpus: number; gpus: number }): 
   return {
     async run(asked, work) {
       const need = { ...asked, cpus: Math.min(asked.cpus, total.cpus) };
+      const start = () => {
+        queue.start();
+        // It starts one task for each that ends; the slots of one big stage may serve several small ones.
+        queue.concurrency = jobs;
+      };
+      // Not before all that became ready at this moment has queued, so that the most urgent one goes first.
+      queue.pause();
+      setImmediate(start);
       try {
         return await queue.add(async () => {
           try {
@@ -84,8 +92,7 @@ export function openSlots(jobs: number, total: { cpus: number; gpus: number }): 
           }
         }, need);
       } finally {
-        // p-queue starts one task for each that ends; the slots of one big stage may serve several small ones.
-        queue.concurrency = jobs;
+        start();
       }
     },
   };
