@@ -86,12 +86,11 @@ describe('damage', () => {
       'a flipped bit',
       (object) => {
         const file = open(join(object, 'weights/a.bin'));
-        const { atime, mtime } = statSync(file);
         const content = readFileSync(file);
         content[0]! ^= 1;
         writeFileSync(file, content);
         // As by a copy that keeps times: size, name and mtime are as they were.
-        utimesSync(file, atime, mtime);
+        utimesSync(file, 1000, 1000);
       },
       'its content has changed',
     ],
@@ -125,6 +124,10 @@ describe('damage', () => {
     const cache = await temporaryCache();
     const made = await make(cache);
     const object = cache.objectPath(made.outputs['model']!.digest);
+    // Times in whole seconds can be put back exactly; then the stat cache learns this state.
+    utimesSync(join(object, 'weights/a.bin'), 1000, 1000);
+    expect(await cache.lookup(made.key)).toEqual(made);
+    await cache.close();
     harm(object);
     const fresh = await openCache(cache.root);
     expect(await fresh.lookup(made.key)).toEqual({ damaged: [{ output: 'model', detail }] });
