@@ -198,10 +198,11 @@ class CollapseWatch {
     context: Pick<StageContext, 'warn'>,
     seen: { done: number; window: number; loss: number; accuracy: number },
   ): void {
-    const { classes } = this.training;
-    // Few images prove nothing.
+    const { classes, count } = this.training;
+    // Few images prove nothing, and an image seen again proves nothing new.
     if (seen.done < this.#from || seen.window < 1000) return;
-    this.#inARow = seen.accuracy <= chanceAccuracy(classes, seen.window) ? this.#inARow + 1 : 0;
+    const atChance = seen.accuracy <= chanceAccuracy(classes, Math.min(seen.window, count));
+    this.#inARow = atChance ? this.#inARow + 1 : 0;
     if (this.#inARow === 3)
       collapsed(
         context,
