@@ -130,6 +130,17 @@ test.each([
   expect(readdirSync(join(path, '..'))).toEqual(['k.0']);
 });
 
+test('a dead lock that a third engine has healed and left to a fourth meanwhile is not outbid', async () => {
+  const path = join(temporaryFolder(), 'k');
+  writeFileSync(`${path}.0`, JSON.stringify({ ...thisProcess(), pid: 2 ** 22 + 1 }));
+  const stop = new AbortController();
+  const taken = takeLock(path, { signal: stop.signal, waiting: () => stop.abort(new Error('enough')) });
+  // It has looked, and has not yet made its own file.
+  writeFileSync(`${path}.0`, JSON.stringify(thisProcess()));
+  await expect(taken).rejects.toThrow('enough');
+  expect(readdirSync(join(path, '..'))).toEqual(['k.0']);
+});
+
 test('a lock file that was made and never filled is passed over after some seconds', async () => {
   const path = join(temporaryFolder(), 'k');
   writeFileSync(`${path}.0`, '');
