@@ -1,6 +1,7 @@
 /**
  * Compiled functions on ONNX Runtime: a function is traced once per input signature (structure, shapes and types), and each call is
- * one `session.run`. Inputs are read in place; results are written into arrays kept from earlier donated tensors.
+ * one `session.run`. Inputs are read in place. Results are copied out once by onnxruntime-node, also where it is given arrays to write
+ * to (measured with 1.30), so none are kept for it.
  */
 import * as tf from '@tensorflow/tfjs';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
@@ -24,7 +25,6 @@ interface Compilation {
 
 export class OnnxFunction {
   readonly #compilations = new Map<string, Promise<Compilation>>();
-  readonly #arrays = new ArrayPool();
 
   constructor(
     private readonly runtime: OnnxRuntime,
@@ -41,22 +41,12 @@ export class OnnxFunction {
       const { tensor } = inputs[Number(name.slice('in'.length))]!;
       feeds[name] = this.#wrap(tensor.dataSync() as Values, tensor.dtype as Dtype, dims);
     }
-    const fetches: Record<string, OrtTensor> = {};
-    for (const { name, dtype, dims } of traced.graph.outputs) {
-      fetches[name] = this.#wrap(
-        this.#arrays.take(dtype as Dtype, tf.util.sizeFromShape([...dims])),
-        dtype as Dtype,
-        dims,
-      );
-    }
-    const out = await session.run(feeds, fetches);
+    const out = await session.run(feeds);
 
     const tensors = traced.results.map(({ dtype, shape, output }) =>
       tf.tensor(output === undefined ? [] : (out[output]!.data as Values), shape, dtype),
     );
-    for (const position of this.options.donate) {
-      for (const { tensor } of leaves(args[position])) this.#arrays.reclaim(tensor);
-    }
+    for (const position of this.options.donate) tf.dispose(args[position] as tf.TensorContainer);
     return traced.rebuild(tensors);
   }
 
@@ -105,35 +95,5 @@ export class OnnxFunction {
 
   #wrap(values: Values, dtype: Dtype, dims: readonly number[]): OrtTensor {
     return new this.runtime.Tensor(dtype as 'float32', values as Float32Array, dims);
-  }
-}
-
-const ARRAY_TYPE = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
-
-/** Arrays that results are written into, so that a training loop does not allocate its state anew at each step. */
-class ArrayPool {
-  readonly #free = new Map<string, Values[]>();
-  /** Only arrays made here are used again: a caller's own array is never written to. */
-  readonly #made = new WeakSet<Values>();
-
-  take(dtype: Dtype, size: number): Values {
-    const free = this.#free.get(`${dtype}${size}`)?.pop();
-    if (free) return free;
-    const array = new ARRAY_TYPE[dtype](size);
-    this.#made.add(array);
-    return array;
-  }
-
-  /** Disposes the tensor and keeps its array, unless another tensor still uses it. */
-  reclaim(tensor: tf.Tensor): void {
-    if (tensor.isDisposed) return;
-    const array = tensor.dataSync() as Values;
-    const shared = tf.engine().backend.refCount(tensor.dataId) !== 1;
-    tensor.dispose();
-    if (shared || !this.#made.has(array)) return;
-    const key = `${tensor.dtype}${array.length}`;
-    const free = this.#free.get(key);
-    if (free) free.push(array);
-    else this.#free.set(key, [array]);
   }
 }

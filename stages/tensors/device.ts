@@ -31,10 +31,7 @@ export interface Compiled<F extends TensorFunction> {
 }
 
 export interface CompileOptions {
-  /**
-   * Positions of arguments that are disposed after the call (the old training state). Their memory is used again for later results,
-   * so arrays got from them by data() or dataSync() must be done with (or copied) before the call.
-   */
+  /** Positions of arguments that are disposed once the result is there (the old training state). */
   donate?: readonly number[];
   /** Trace twice and refuse functions that differ between calls (random numbers inside). Default true; only 'onnx' traces. */
   check?: boolean;

@@ -73,7 +73,7 @@ export function layoutOf(forward: (scope: Scope) => unknown): Layout {
       training: true,
       weight(name, shape, init) {
         layout.size = place(layout.weights, layout.size, name, shape, init);
-        return tf.zeros(shape);
+        return tf.fill(shape, 0);
       },
       buffer(name, shape, value) {
         layout.bufferSize = place(layout.buffers, layout.bufferSize, name, shape, {

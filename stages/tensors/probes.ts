@@ -7,6 +7,7 @@ import util from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import { OnnxFunction } from './compile.js';
 import type { Compiled, CompileOptions, Device, DeviceName, TensorFunction } from './device.js';
+import { leaves, mapLeaves } from './pytree.js';
 import { registerWasmKernels } from './wasm-kernels.js';
 
 export type Probe =
@@ -274,12 +275,20 @@ function asItIs(backend: string): Device['compile'] {
   return <F extends TensorFunction>(fn: F, { donate = [] }: CompileOptions = {}): Compiled<F> => {
     const run = async (...args: Parameters<F>): Promise<ReturnType<F>> => {
       if (tf.getBackend() !== backend) await tf.setBackend(backend);
-      const result: unknown = tf.tidy(() => fn(...args) as tf.TensorContainer);
-      if (result instanceof Promise) {
-        result.catch(() => {});
-        throw new Error('the function returns a promise; a compiled function must be synchronous');
-      }
-      for (const position of donate) tf.dispose(args[position]);
+      const given = new Set(leaves(args).map(({ tensor }) => tensor));
+      const body = (): unknown => {
+        const result: unknown = fn(...args);
+        if (result instanceof Promise) {
+          // What it does after its first await is of no interest any more.
+          result.catch(() => {});
+          throw new Error('the function returns a promise; a compiled function must be synchronous');
+        }
+        leaves(result);
+        // An argument that is passed through comes back as a tensor of its own, as it does from a compiled session.
+        return mapLeaves(result, (tensor) => (given.has(tensor) ? tf.clone(tensor) : tensor));
+      };
+      const result = tf.tidy(body as () => tf.TensorContainer) as unknown;
+      for (const position of donate) tf.dispose(args[position] as tf.TensorContainer);
       return result as ReturnType<F>;
     };
     return Object.assign(run, { dispose() {} });
