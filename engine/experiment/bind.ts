@@ -64,7 +64,7 @@ export class StageInputs {
         if (near !== undefined) this.misspelt.add(near);
         problems.add(
           key,
-          `'${input}' is not an input of ${declaration.kind}.${problems.suggest(input, names)}`,
+          `'${input}' is not an input of ${declaration.kind}${problems.suggest(input, names)}`,
           names.length === 0
             ? 'it takes none'
             : `it takes ${listed(names)} (cemiflow schema ${declaration.kind})`,
@@ -190,7 +190,7 @@ export function selectInstances(
   if (unknown !== undefined) {
     problems.add(
       asked.span,
-      `${stage} has no axis '${unknown}'.${problems.suggest(unknown, axes)}`,
+      `${stage} has no axis '${unknown}'${problems.suggest(unknown, axes)}`,
       axes.length === 0 ? `it has no matrix: write ${stage}` : `choices: ${choicesOf(instances.all, stage)}`,
     );
     return [];
@@ -277,7 +277,7 @@ function outputOf(
       asked.span,
       word === undefined
         ? `${source.stage} has no outputs`
-        : `${source.stage} has no output '${word}'.${problems.suggest(word, names)}`,
+        : `${source.stage} has no output '${word}'${problems.suggest(word, names)}`,
       `it gives ${given || 'nothing'}`,
     );
     return undefined;

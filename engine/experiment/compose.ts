@@ -202,7 +202,7 @@ function applyProfile(root: MapNode, name: string, cwd: string, problems: Proble
   const source = new Source('--profile', `--profile ${name}`, cwd, `--profile ${name}`);
   const why = profile
     ? `profile '${name}' is not a map of keys`
-    : `there is no profile '${name}'.${problems.suggest(name, names)}`;
+    : `there is no profile '${name}'${problems.suggest(name, names)}`;
   problems.add({ source, start: 10, end: source.text.length }, why, `profiles: ${listed(names)}`);
   return root;
 }
@@ -305,7 +305,7 @@ function setAt(
     const names = [...node.entries.keys()];
     problems.add(
       step.span,
-      `${path} has no '${step.name}'.${problems.suggest(step.name, names)}`,
+      `${path} has no '${step.name}'${problems.suggest(step.name, names)}`,
       `it has ${listed(names)}`,
     );
     return node;

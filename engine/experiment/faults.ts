@@ -58,8 +58,12 @@ export class Checker {
         )
           inner.add(error);
     }
+    // What is not in a list of allowed values has the wrong type, too, as often as not: said once.
+    const listed = new Set(
+      errors.filter((error) => error.keyword === 'enum').map((error) => error.instancePath),
+    );
     return errors
-      .filter((error) => !inner.has(error))
+      .filter((error) => !inner.has(error) && !(error.keyword === 'type' && listed.has(error.instancePath)))
       .flatMap((error) => this.fault(error, [...base, ...pathOf(error.instancePath)]));
   }
 
@@ -91,13 +95,16 @@ export class Checker {
       case 'dependentRequired':
         return [{ kind: 'missing', path, key: String(params['missingProperty']), ...of }];
       case 'propertyNames': {
-        const rule = firstSentence((parent['propertyNames'] as Schema)['description']);
+        const { rule } = parent['propertyNames'] as Schema;
         return [
           {
             kind: 'name',
             path,
             key: String(params['propertyName']),
-            hint: rule ?? `names match ${String((parent['propertyNames'] as Schema)['pattern'])}`,
+            hint:
+              typeof rule === 'string'
+                ? rule
+                : `names match ${String((parent['propertyNames'] as Schema)['pattern'])}`,
           },
         ];
       }
@@ -142,7 +149,11 @@ export class Checker {
       case 'maxLength':
         return value(`${is} have at most ${String(params['limit'])} letters`);
       case 'pattern':
-        return value(`${is} match ${String(params['pattern'])}`);
+        return value(
+          typeof parent['rule'] === 'string'
+            ? `${is} be ${parent['rule']}`
+            : `${is} match ${String(params['pattern'])}`,
+        );
       case 'minItems':
         return value(
           params['limit'] === 1
@@ -294,13 +305,13 @@ function rangeWords(schema: Schema): string {
 
 function notThis(value: unknown): string {
   if (value === null) return 'but nothing is given';
-  return typeof value === 'object' || typeof value === 'boolean'
-    ? `not ${typeof value === 'boolean' ? String(value) : typeName(value)}`
-    : `not ${typeName(value)} (${shown(value)})`;
+  if (typeof value === 'object') return `not ${typeName(value)}`;
+  return typeof value === 'string' ? `not text (${shown(value)})` : `not ${shown(value)}`;
 }
 
-/** The commonest wrong type: a number in quotes, a whole number with a fraction. */
+/** The remedy for the commonest wrong types. */
 function looksLike(value: unknown, schema: Schema): string | undefined {
+  if (value === null) return 'give it a value, or remove the key';
   const wantsNumber = [schema['type']].flat().some((type) => type === 'number' || type === 'integer');
   if (typeof value === 'string' && wantsNumber && value.trim() !== '' && Number.isFinite(Number(value)))
     return 'remove the quotes';

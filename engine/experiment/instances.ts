@@ -101,7 +101,7 @@ function basePoints(
     if (typeof source === 'string' && !names.has(source))
       problems.add(
         scope.writtenAt(spec.matrix!.node, undefined).span,
-        `there is no stage '${source}' whose points to take.${problems.suggest(source, names)}`,
+        `there is no stage '${source}' whose points to take${problems.suggest(source, names)}`,
         `stages: ${listed(names)}`,
       );
   }
@@ -175,14 +175,16 @@ function findNeeds(work: Work, names: ReadonlySet<string>, problems: Problems): 
       const hint = /[/\\]/.test(text) ? 'an outside path is written path:...' : `stages: ${listed(names)}`;
       problems.add(
         span,
-        `there is no stage '${reference.stage}'.${problems.suggest(reference.stage, names)}`,
+        `there is no stage '${reference.stage}'${problems.suggest(reference.stage, names)}`,
         hint,
       );
     }
   };
   for (const point of work.points ?? [])
     for (const asked of work.inputs.at(point) ?? []) need(asked.reference, asked.text, asked.span);
+  // Matrices in a circle have no points, and are said.
   if (
+    work.points &&
     typeof spec.matrix?.value === 'string' &&
     names.has(spec.matrix.value) &&
     !work.needs.has(spec.matrix.value)

@@ -40,7 +40,7 @@ function knownKind(spec: StageSpec, registry: StageRegistry, problems: Problems)
     : `kinds: ${listed(registry.kinds().sort())}`;
   problems.add(
     spec.usesSpan,
-    `there is no stage kind '${spec.uses}'.${problems.suggest(spec.uses, registry.kinds())}`,
+    `there is no stage kind '${spec.uses}'${problems.suggest(spec.uses, registry.kinds())}`,
     hint,
   );
   return undefined;

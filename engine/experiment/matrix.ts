@@ -227,7 +227,7 @@ function without(
       if (unknown !== undefined) {
         problems.add(
           at('exclude', index, unknown).span,
-          `this matrix has no axis '${unknown}'.${problems.suggest(unknown, axes)}`,
+          `this matrix has no axis '${unknown}'${problems.suggest(unknown, axes)}`,
           `axes: ${listed(axes)}`,
         );
         return left;

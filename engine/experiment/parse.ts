@@ -56,7 +56,8 @@ export function parseYaml(source: Source, problems: Problems, start = 0): Node |
   if (!document) return undefined;
   if (document.errors.length > 0) {
     for (const error of document.errors.slice(0, 5)) {
-      const [message, hint] = sayError(error.code, error.message);
+      const at = source.position(start + error.pos[0]).line;
+      const [message, hint] = sayError(error.code, error.message, source.line(at));
       problems.add(span(error.pos[0], Math.max(error.pos[0] + 1, error.pos[1])), message, hint);
     }
     return undefined;
@@ -92,11 +93,13 @@ function tooDeep(tokens: readonly CST.Token[]): number | undefined {
   return undefined;
 }
 
-function sayError(code: string, message: string): [string, string?] {
+function sayError(code: string, message: string, line: string): [string, string | undefined] {
   if (code === 'TAB_AS_INDENT') return ['a tab is used to indent', 'YAML indents with spaces only'];
   // The library's own first sentence; its place and code frame are drawn by ours.
   const sentence = message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '');
-  return [`not valid YAML: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`];
+  const tight = /^\s*(?:- )*[\w-]+:[^\s/]/.test(line) && code === 'MULTILINE_IMPLICIT_KEY';
+  const hint = tight ? 'a key needs a space after its colon' : undefined;
+  return [`not valid YAML: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`, hint];
 }
 
 function convert(
@@ -134,7 +137,7 @@ function convert(
     const range = rangeOf(at.range);
     if (at.tag !== undefined && !coreTags.has(at.tag))
       return refuse(
-        { ...range, start: range.start, end: range.end },
+        tagBefore(range),
         `the tag '${shortTag(at.tag)}' is not known`,
         'experiment files use plain YAML: text, numbers, true/false, lists and maps',
       );
@@ -230,6 +233,12 @@ function convert(
     return { node: { type: 'scalar', value: Object.is(value, -0) ? 0 : value, span: range }, size: 1 };
   };
 
+  /** A tag stands before the value that it belongs to. */
+  const tagBefore = (value: Span): Span => {
+    const before = value.source.text.slice(0, value.start).trimEnd();
+    const begin = before.search(/\S+$/);
+    return begin < 0 ? value : { ...value, start: begin, end: before.length };
+  };
   const rangeOf = (range: readonly [number, number, number] | null | undefined): Span =>
     span(range?.[0] ?? 0, range?.[1] ?? text.length);
   const placeLine = (at: Span): number => at.source.position(at.start).line;

@@ -47,10 +47,10 @@ export class Problems {
     });
   }
 
-  /** " Did you mean 'x'?" or nothing. */
+  /** ". Did you mean 'x'?" or nothing. */
   suggest(word: string, names: Iterable<string>): string {
     const near = this.nearest(word, names);
-    return near === undefined ? '' : ` Did you mean '${near}'?`;
+    return near === undefined ? '' : `. Did you mean '${near}'?`;
   }
 
   /** The name closest to `word`, if it is close enough to be meant: a third of the letters may differ, at least two. */

@@ -18,7 +18,7 @@ export type Reference =
 /** @returns what is wrong with the text where it is no reference */
 export function parseReference(text: string): Reference | string {
   if (text.startsWith('path:')) return { type: 'path', path: text.slice(5) };
-  const match = /^([A-Za-z][A-Za-z0-9_-]*)(?:\.([A-Za-z][A-Za-z0-9_-]*))?(?:@(.*))?$/s.exec(text.trim());
+  const match = /^([A-Za-z][A-Za-z0-9_-]*)(?:\.([A-Za-z_][A-Za-z0-9_-]*))?(?:@(.*))?$/s.exec(text.trim());
   if (!match) return 'is neither a stage nor a path';
   const [, stage, output, selector] = match;
   const fixed = new Map<string, string>();

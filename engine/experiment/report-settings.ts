@@ -40,7 +40,7 @@ export function checkReport(
       span,
       stages.has(stage)
         ? `there is no point '${name}'`
-        : `there is no stage '${name}'.${problems.suggest(name, stages)}`,
+        : `there is no stage '${name}'${problems.suggest(name, stages)}`,
       `choices: ${listed(choices)}`,
     );
   };

@@ -31,7 +31,7 @@ export function sayFault(fault: Fault, subject: Subject, problems: Problems): vo
       const takes = fault.choices.length === 0 ? 'it takes none' : `it takes ${listed(fault.choices)}`;
       problems.add(
         subject.key(fault.path, fault.key),
-        `'${fault.key}' is not ${subject.member(fault.path, fault.of)}.${near}`,
+        `'${fault.key}' is not ${subject.member(fault.path, fault.of)}${near}`,
         takes + subject.more,
       );
       return;
@@ -49,7 +49,7 @@ export function sayFault(fault: Fault, subject: Subject, problems: Problems): vo
     case 'value': {
       const near =
         fault.word === undefined || !fault.choices ? '' : problems.suggest(fault.word, fault.choices);
-      const message = `'${subject.name(fault.path)}' ${fault.must}${near === '' ? '' : `.${near}`}`;
+      const message = `'${subject.name(fault.path)}' ${fault.must}${near}`;
       problems.add(subject.value(fault.path), message + (subject.aside?.(fault.path) ?? ''), fault.hint);
       return;
     }

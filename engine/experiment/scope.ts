@@ -36,12 +36,13 @@ export class Scope {
     env: Readonly<Record<string, string | null>>,
     private readonly problems: Problems,
   ) {
-    const envHint = 'list the name under env: to read it from the environment';
+    const listed = Object.keys(env).join(', ');
+    const envHint = `list the name under env: to read it${listed === '' ? '' : `; listed now: ${listed}`}`;
     this.base = {
       params: params
         ? this.paramBranch(params, 'params')
         : branchOf('params', {}, 'declare it under params:'),
-      env: branchOf('env', env, Object.keys(env).length === 0 ? envHint : undefined),
+      env: branchOf('env', env, envHint),
     };
   }
 

@@ -149,7 +149,7 @@ export function checkFolderNames(
         if (!names.includes(name))
           problems.add(
             spanWithin(leaf, start, end),
-            `stage '${spec.name}' has no ${of === 'inputs' ? 'input' : 'output'} '${name}'.${problems.suggest(name, names)}`,
+            `stage '${spec.name}' has no ${of === 'inputs' ? 'input' : 'output'} '${name}'${problems.suggest(name, names)}`,
             `${of}: ${listed(names)}`,
           );
       }

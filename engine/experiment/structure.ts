@@ -70,7 +70,7 @@ export function readStructure(root: MapNode, scope: Scope, problems: Problems): 
     const [first, stage, key] = 'key' in fault ? [...fault.path, fault.key] : fault.path;
     if (first === 'stages' && stage !== undefined)
       wrong.add(key === undefined ? String(stage) : `${stage}/${key}`);
-    else if (first !== undefined && first !== 'stages') Reflect.deleteProperty(top, String(first));
+    else if (first !== undefined && first !== 'stages') remove(top, String(first), stage);
   }
   checkProfiles(entryOf(root, 'profiles')?.value, scope, problems);
 
@@ -79,6 +79,14 @@ export function readStructure(root: MapNode, scope: Scope, problems: Problems): 
       if (isMap(value) && !wrong.has(name))
         specs.set(name, specOf(name, key, value, plainStages[name] as JsonObject, wrong));
   return { specs, top };
+}
+
+/** Leaves out what is wrong, so that the rest of it can be checked further. */
+function remove(top: JsonObject, key: string, part: string | number | undefined): void {
+  const whole = top[key];
+  if (part !== undefined && typeof whole === 'object' && whole !== null && !Array.isArray(whole))
+    top[key] = Object.fromEntries(Object.entries(whole).filter(([name]) => name !== part));
+  else Reflect.deleteProperty(top, key);
 }
 
 /** `with` and `inputs` stay as they are; an expression that fails leaves its key out. */
@@ -187,7 +195,7 @@ function subjectOf(root: Node, scope: Scope, profile?: { key: Span; title: strin
   return {
     member: (path, given) => `a key of ${title(path, given)}`,
     owner: (path, given) =>
-      path.length > 0 && path[0] === 'stages' ? `stage '${String(path[1])}'` : title(path, given),
+      path.length === 2 && path[0] === 'stages' ? `stage '${String(path[1])}'` : title(path, given),
     name: (path) =>
       path.reduce<string>(
         (name, step, index) => (/^\d+$/.test(String(step)) && index > 0 ? `${name}[${step}]` : String(step)),

@@ -56,7 +56,7 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
           ? `it is a function: ${isFunction.usage}`
           : `known here: ${known.join(', ')}; text takes single quotes`;
         throw new ExpressionError(
-          `'${at.name}' is not known here.${suggest(at.name, known)}`,
+          `'${at.name}' is not known here${suggest(at.name, known)}`,
           at.start,
           at.end,
           hint,
@@ -123,7 +123,7 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
       const hint =
         (isBranch(of) ? of.hint : undefined) ?? `${path} has ${keys.slice(0, 12).join(', ') || 'nothing'}`;
       throw new ExpressionError(
-        `${path} has no '${name}'.${suggest(name, keys)}`,
+        `${path} has no '${name}'${suggest(name, keys)}`,
         at.key.start,
         at.key.end,
         hint,
@@ -181,7 +181,7 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
     if (!found) {
       const names = [...functions.keys()];
       throw new ExpressionError(
-        `there is no function '${at.name}'.${suggest(at.name, names)}`,
+        `there is no function '${at.name}'${suggest(at.name, names)}`,
         at.start,
         at.nameEnd,
         `functions: ${names.join(', ')}`,

@@ -1,0 +1,1038 @@
+/** Malformed experiment files, each with the whole screen a user gets. */
+import { expect, test } from 'vitest';
+import { Lab } from './lab.js';
+
+interface Malformed {
+  what: string;
+  yaml: string;
+  screen: string;
+  files?: Record<string, string>;
+  set?: string[];
+  profiles?: string[];
+}
+
+const malformed: Malformed[] = [
+  {
+    what: 'a file that is empty',
+    yaml: ``,
+    screen: `x.yaml:1:1  the file is empty
+  an experiment has at least stages: (cemiflow init writes a first one)`,
+  },
+  {
+    what: 'a file that holds a list',
+    yaml: `- stages
+- seed`,
+    screen: `x.yaml:1:1  the file holds a list, not a map of keys
+  1 | - stages
+    | ~~~~~~~~  an experiment has at least stages: (cemiflow init writes a first one)`,
+  },
+  {
+    what: 'YAML that does not parse: a bracket is never closed',
+    yaml: `stages:
+  faces: { uses: faces
+seed: 3`,
+    screen: `x.yaml:3:1  not valid YAML: flow map in block collection must be sufficiently indented and end with a }
+  3 | seed: 3
+    | ~`,
+  },
+  {
+    what: 'a tab used to indent',
+    yaml: `stages:
+	faces: { uses: faces }`,
+    screen: `x.yaml:2:1  a tab is used to indent
+  2 | 	faces: { uses: faces }
+    | ~  YAML indents with spaces only`,
+  },
+  {
+    what: 'a colon without a space',
+    yaml: `stages:
+  faces:
+    uses:faces
+    with: {}`,
+    screen: `x.yaml:3:5  not valid YAML: implicit keys need to be on a single line
+  3 |     uses:faces
+    |     ~~~~~~~~~~  a key needs a space after its colon`,
+  },
+  {
+    what: 'a key given twice',
+    yaml: `seed: 1
+seed: 2
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:2:1  'seed' is given twice
+  2 | seed: 2
+    | ~~~~  the first one is on line 1; remove one of them`,
+  },
+  {
+    what: 'a merge key',
+    yaml: `stages:
+  faces: { uses: faces }
+  a: &a { uses: merge, inputs: { parts: faces } }
+  b: { <<: *a }`,
+    screen: `x.yaml:4:8  merge keys ('<<') are not supported
+  4 |   b: { <<: *a }
+    |        ~~  use 'extends' for files and 'params' for values`,
+  },
+  {
+    what: 'a key that reaches into prototypes',
+    yaml: `params: { __proto__: { x: 1 } }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:11  '__proto__' cannot be a key
+  1 | params: { __proto__: { x: 1 } }
+    |           ~~~~~~~~~  choose another name`,
+  },
+  {
+    what: 'two documents',
+    yaml: `stages:
+  faces: { uses: faces }
+---
+seed: 1`,
+    screen: `x.yaml:3:1  a second YAML document begins here: a file holds one experiment
+  3 | ---
+    | ~~~  remove the --- line, or make it a file of its own`,
+  },
+  {
+    what: "a tag of a language's objects",
+    yaml: `params: { x: !!python/object "os.system" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:14  the tag '!!python/object' is not known
+  1 | params: { x: !!python/object "os.system" }
+    |              ~~~~~~~~~~~~~~~  experiment files use plain YAML: text, numbers, true/false, lists and maps`,
+  },
+  {
+    what: 'an alias without an anchor',
+    yaml: `params: { x: *nowhere }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:14  there is no anchor '&nowhere' above this alias
+  1 | params: { x: *nowhere }
+    |              ~~~~~~~~  anchors: none`,
+  },
+  {
+    what: 'another version of YAML',
+    yaml: `%YAML 1.1
+---
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:1  this file says it is YAML 1.1; experiment files are YAML 1.2
+  1 | %YAML 1.1
+    | ~~~~~  remove the %YAML line`,
+  },
+  {
+    what: 'a number too large to keep',
+    yaml: `seed: 12345678901234567890
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:7  12345678901234567890 is too large to be kept exactly
+  1 | seed: 12345678901234567890
+    |       ~~~~~~~~~~~~~~~~~~~~  quote it if it is text`,
+  },
+  {
+    what: 'a number that is none',
+    yaml: `params: { x: .inf }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:14  .inf is not a number that can be computed with
+  1 | params: { x: .inf }
+    |              ~~~~  use a finite number, or quote it if it is text`,
+  },
+  {
+    what: 'no stages',
+    yaml: `name: x
+seed: 1`,
+    screen: `x.yaml:1:1  an experiment needs 'stages'
+  1 | name: x
+    | ~  add stages:`,
+  },
+  {
+    what: 'stages without a stage',
+    yaml: `stages: {}`,
+    screen: `x.yaml:1:9  'stages' is an empty map
+  1 | stages: {}
+    |         ~~  The steps by name, in any order`,
+  },
+  {
+    what: 'an unknown key at the top, and one that is nothing like any',
+    yaml: `sead: 1
+qwertz: 2
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:1  'sead' is not a key of an experiment. Did you mean 'seed'?
+  1 | sead: 1
+    | ~~~~  it takes name, description, params, seed, env, resources, tracking, report, extends, profiles, stages
+
+x.yaml:2:1  'qwertz' is not a key of an experiment
+  2 | qwertz: 2
+    | ~~~~~~  it takes name, description, params, seed, env, resources, tracking, report, extends, profiles, stages`,
+  },
+  {
+    what: 'an unknown key of a stage',
+    yaml: `stages:
+  faces: { uses: faces, wiht: { size: 32 } }`,
+    screen: `x.yaml:2:25  'wiht' is not a key of a stage. Did you mean 'with'?
+  2 |   faces: { uses: faces, wiht: { size: 32 } }
+    |                         ~~~~  it takes uses, with, inputs, matrix, seeds, after, resources, device, retry, timeout`,
+  },
+  {
+    what: 'a stage without uses',
+    yaml: `stages:
+  faces: { with: { size: 32 } }`,
+    screen: `x.yaml:2:3  stage 'faces' needs 'uses'
+  2 |   faces: { with: { size: 32 } }
+    |   ~~~~~  add uses:`,
+  },
+  {
+    what: 'a stage without anything',
+    yaml: `stages:
+  faces:
+  more: { uses: faces }`,
+    screen: `x.yaml:2:3  'faces' must be a map, but nothing is given
+  2 |   faces:
+    |   ~~~~~  give it a value, or remove the key`,
+  },
+  {
+    what: "a stage's name with a dot",
+    yaml: `stages:
+  faces.a: { uses: faces }`,
+    screen: `x.yaml:2:3  'faces.a' cannot be a name here
+  2 |   faces.a: { uses: faces }
+    |   ~~~~~~~  letters, digits, '_' and '-', a letter first`,
+  },
+  {
+    what: 'a seed that is text',
+    yaml: `seed: seven
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:7  'seed' must be a whole number, not text ('seven')
+  1 | seed: seven
+    |       ~~~~~  The seed of all stages that have no seeds of their own`,
+  },
+  {
+    what: 'a seed below 0',
+    yaml: `seed: -1
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:7  'seed' is -1: it must be from 0 to 4294967295
+  1 | seed: -1
+    |       ~~  The seed of all stages that have no seeds of their own`,
+  },
+  {
+    what: "an experiment's name with a slash",
+    yaml: `name: a/b
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:7  'name' is 'a/b': it must be letters, digits, spaces, '.', '_' and '-', a letter or digit first
+  1 | name: a/b
+    |       ~~~  What runs are called`,
+  },
+  {
+    what: 'an unknown kind',
+    yaml: `stages:
+  faces: { uses: facse }`,
+    screen: `x.yaml:2:18  there is no stage kind 'facse'. Did you mean 'faces'?
+  2 |   faces: { uses: facse }
+    |                  ~~~~~  kinds: command, evaluate, faces, generate, merge, train`,
+  },
+  {
+    what: 'a module without ./',
+    yaml: `stages:
+  faces: { uses: my-stage.js }`,
+    screen: `x.yaml:2:18  there is no stage kind 'my-stage.js'
+  2 |   faces: { uses: my-stage.js }
+    |                  ~~~~~~~~~~~  a module of your own begins with ./, as in ./my-stage.js`,
+  },
+  {
+    what: 'a module that does not exist',
+    yaml: `stages:
+  faces: { uses: ./my-stage.js }`,
+    screen: `x.yaml:2:18  './my-stage.js' does not exist
+  2 |   faces: { uses: ./my-stage.js }
+    |                  ~~~~~~~~~~~~~  the path is relative to the file that says it`,
+  },
+  {
+    what: 'an unknown setting',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr:
+    uses: train
+    inputs: { dataset: faces }
+    with:
+      loss: adaface
+      lamda: 0.05`,
+    screen: `x.yaml:8:7  'lamda' is not a setting of train. Did you mean 'lambda'?
+  8 |       lamda: 0.05
+    |       ~~~~~  it takes loss, lambda, lr, milestones, network (cemiflow schema train)`,
+  },
+  {
+    what: 'an unknown setting within a setting',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, network: { width: [3] } } }`,
+    screen: `x.yaml:3:84  'width' is not a setting of network in train. Did you mean 'widths'?
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, network: { width: [3] } } }
+    |                                                                                    ~~~~~  it takes widths, blocks (cemiflow schema train)`,
+  },
+  {
+    what: 'a required setting that is missing',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces } }`,
+    screen: `x.yaml:3:3  train needs 'loss'
+  3 |   fr: { uses: train, inputs: { dataset: faces } }
+    |   ~~  add loss: (cemiflow schema train)`,
+  },
+  {
+    what: 'a setting of the wrong type, in quotes',
+    yaml: `stages:
+  faces: { uses: faces, with: { identities: '20' } }`,
+    screen: `x.yaml:2:45  'identities' must be a whole number, not text ('20')
+  2 |   faces: { uses: faces, with: { identities: '20' } }
+    |                                             ~~~~  remove the quotes`,
+  },
+  {
+    what: 'a setting with a fraction',
+    yaml: `stages:
+  faces: { uses: faces, with: { identities: 2.5 } }`,
+    screen: `x.yaml:2:45  'identities' must be a whole number, not 2.5
+  2 |   faces: { uses: faces, with: { identities: 2.5 } }
+    |                                             ~~~  How many people`,
+  },
+  {
+    what: 'a setting that is not among those allowed',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adafce } }`,
+    screen: `x.yaml:3:64  'loss' must be one of adaface, arcface, cosface, not 'adafce'. Did you mean 'adaface'?
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adafce } }
+    |                                                                ~~~~~~  The margin loss`,
+  },
+  {
+    what: 'a number that is not among those allowed',
+    yaml: `stages:
+  faces: { uses: faces, with: { size: 48 } }`,
+    screen: `x.yaml:2:39  'size' must be one of 32, 64, 112, not 48
+  2 |   faces: { uses: faces, with: { size: 48 } }
+    |                                       ~~`,
+  },
+  {
+    what: 'a word for a truth value of YAML 1.1',
+    yaml: `stages:
+  faces: { uses: faces, with: { glasses: yes } }`,
+    screen: `x.yaml:2:42  'glasses' must be true or false, not text ('yes')
+  2 |   faces: { uses: faces, with: { glasses: yes } }
+    |                                          ~~~  YAML 1.2 has true and false only`,
+  },
+  {
+    what: 'numbers out of range',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, lambda: -1, lr: 0, milestones: [] } }`,
+    screen: `x.yaml:3:81  'lambda' is -1: it must be at least 0
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, lambda: -1, lr: 0, milestones: [] } }
+    |                                                                                 ~~  Weight of a part
+
+x.yaml:3:89  'lr' is 0: it must be above 0
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, lambda: -1, lr: 0, milestones: [] } }
+    |                                                                                         ~  Learning rate
+
+x.yaml:3:104  'milestones' is an empty list
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, lambda: -1, lr: 0, milestones: [] } }
+    |                                                                                                        ~~`,
+  },
+  {
+    what: 'an item of a list of the wrong type',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, network: { widths: [16, wide] } } }`,
+    screen: `x.yaml:3:97  'network.widths[1]' must be a whole number, not text ('wide')
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface, network: { widths: [16, wide] } } }
+    |                                                                                                 ~~~~`,
+  },
+  {
+    what: 'm outside [-1, 1]',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface } }
+  samples: { uses: generate, inputs: { generator: fr, inquiry: faces.inquiry }, with: { m: 1.5 } }`,
+    screen: `x.yaml:4:92  'm' is 1.5: it must be from -1 to 1
+  4 |   samples: { uses: generate, inputs: { generator: fr, inquiry: faces.inquiry }, with: { m: 1.5 } }
+    |                                                                                            ~~~`,
+  },
+  {
+    what: 'm outside [-1, 1] in a list of a matrix',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface } }
+  samples:
+    uses: generate
+    matrix: { m: [0, 0.5, 1.5] }
+    inputs: { generator: fr, inquiry: faces.inquiry }
+    with: { m: "\${{ matrix.m }}" }`,
+    screen: `x.yaml:6:27  'm' is 1.5: it must be from -1 to 1 (with.m of samples@m=1.5)
+  6 |     matrix: { m: [0, 0.5, 1.5] }
+    |                           ~~~`,
+  },
+  {
+    what: 'a value that fits none of several forms',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface } }
+  samples: { uses: generate, inputs: { generator: fr, inquiry: faces.inquiry }, with: { m: { from: 1 } } }`,
+    screen: `x.yaml:4:92  'm' must be a number from -1 to 1 or a list, not a map
+  4 |   samples: { uses: generate, inputs: { generator: fr, inquiry: faces.inquiry }, with: { m: { from: 1 } } }
+    |                                                                                            ~~~~~~~~~~~  Wanted similarity`,
+  },
+  {
+    what: 'what only the stage itself can check',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: cosface, lambda: 2 } }`,
+    screen: `x.yaml:3:81  'lambda': must not be above 1 with cosface
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: cosface, lambda: 2 } }
+    |                                                                                 ~`,
+  },
+  {
+    what: 'a value through a param',
+    yaml: `params: { people: none }
+stages:
+  faces: { uses: faces, with: { identities: "\${{ params.people }}" } }`,
+    screen: `x.yaml:1:19  'identities' must be a whole number, not text ('none') (with.identities of faces)
+  1 | params: { people: none }
+    |                   ~~~~  How many people`,
+  },
+  {
+    what: 'a value through a profile',
+    yaml: `profiles: { paper: { stages: { faces: { with: { identities: 0 } } } } }
+stages:
+  faces: { uses: faces }`,
+    profiles: ['paper'],
+    screen: `x.yaml:1:61 (profile paper)  'identities' is 0: it must be at least 1
+  1 | profiles: { paper: { stages: { faces: { with: { identities: 0 } } } } }
+    |                                                             ~  How many people`,
+  },
+  {
+    what: 'a value through --set',
+    yaml: `stages:
+  faces: { uses: faces }`,
+    set: ['stages.faces.with.identities=many'],
+    screen: `--set  'identities' must be a whole number, not text ('many') (with.identities of faces)
+  1 | --set stages.faces.with.identities=many
+    |                                    ~~~~  How many people`,
+  },
+  {
+    what: 'a value through an extended file',
+    yaml: `extends: base/faces.yaml
+seed: 1`,
+    files: {
+      'base/faces.yaml': `stages:
+  faces: { uses: faces, with: { size: 33 } }`,
+    },
+    screen: `base/faces.yaml:2:39 (extends base/faces.yaml)  'size' must be one of 32, 64, 112, not 33
+  2 |   faces: { uses: faces, with: { size: 33 } }
+    |                                       ~~`,
+  },
+  {
+    what: 'a typo in a profile that is not used',
+    yaml: `profiles: { paper: { stages: { faces: { wiht: {} } }, sed: 1 } }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:41  'wiht' is not a key of a stage. Did you mean 'with'?
+  1 | profiles: { paper: { stages: { faces: { wiht: {} } }, sed: 1 } }
+    |                                         ~~~~  it takes uses, with, inputs, matrix, seeds, after, resources, device, retry, timeout
+
+x.yaml:1:55  'sed' is not a key of a profile. Did you mean 'seed'?
+  1 | profiles: { paper: { stages: { faces: { wiht: {} } }, sed: 1 } }
+    |                                                       ~~~  it takes name, description, params, seed, env, resources, tracking, report, stages`,
+  },
+  {
+    what: 'an unknown profile',
+    yaml: `profiles: { paper: {}, quick: {} }
+stages:
+  faces: { uses: faces }`,
+    profiles: ['papre'],
+    screen: `--profile  there is no profile 'papre'. Did you mean 'paper'?
+  1 | --profile papre
+    |           ~~~~~  profiles: paper, quick`,
+  },
+  {
+    what: "--set without a value's sign",
+    yaml: `stages:
+  faces: { uses: faces }`,
+    set: ['seed'],
+    screen: `--set  --set takes path=value, not 'seed'
+  1 | --set seed
+    |       ~~~~  for example --set params.identities=50`,
+  },
+  {
+    what: '--set of a param there is not',
+    yaml: `params: { identities: 3 }
+stages:
+  faces: { uses: faces }`,
+    set: ['params.identites=4'],
+    screen: `--set  params has no 'identites'. Did you mean 'identities'?
+  1 | --set params.identites=4
+    |              ~~~~~~~~~  it has identities`,
+  },
+  {
+    what: '--set in a stage there is not',
+    yaml: `stages:
+  faces: { uses: faces }`,
+    set: ['stages.face.with.size=32'],
+    screen: `--set  stages has no 'face'. Did you mean 'faces'?
+  1 | --set stages.face.with.size=32
+    |              ~~~~  it has faces`,
+  },
+  {
+    what: '--set below a value that is no map',
+    yaml: `params: { identities: 3 }
+stages:
+  faces: { uses: faces }`,
+    set: ['params.identities.x=4'],
+    screen: `--set  'params.identities' is a number; it has no 'x' to set
+  1 | --set params.identities.x=4
+    |                         ~  set the whole: --set params.identities=...`,
+  },
+  {
+    what: '--set of YAML that does not parse',
+    yaml: `params: { a: 1 }
+stages:
+  faces: { uses: faces }`,
+    set: ['params.a=[1'],
+    screen: `--set  not valid YAML: flow sequence must end with a ]
+  1 | --set params.a=[1
+    |                  ~`,
+  },
+  {
+    what: 'an extended file that does not exist',
+    yaml: `extends: base/face.yaml
+stages:
+  faces: { uses: faces }`,
+    files: {
+      'base/faces.yaml': `stages:
+  faces: { uses: faces }
+`,
+    },
+    screen: `x.yaml:1:10  'base/face.yaml' does not exist
+  1 | extends: base/face.yaml
+    |          ~~~~~~~~~~~~~~  did you mean 'faces.yaml'?`,
+  },
+  {
+    what: 'files that extend each other',
+    yaml: `extends: b.yaml
+stages:
+  faces: { uses: faces }`,
+    files: { 'b.yaml': `extends: x.yaml` },
+    screen: `b.yaml:1:10 (extends b.yaml)  these files extend each other in a circle: x.yaml -> b.yaml -> x.yaml
+  1 | extends: x.yaml
+    |          ~~~~~~  remove one of the extends`,
+  },
+  {
+    what: 'extends of no path',
+    yaml: `extends: { a: 1 }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:10  'extends' takes the path of a file or a list of them, not a map
+  1 | extends: { a: 1 }
+    |          ~~~~~~~~`,
+  },
+  {
+    what: 'an input that is missing',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, with: { loss: adaface } }`,
+    screen: `x.yaml:3:3  train needs the input 'dataset'
+  3 |   fr: { uses: train, with: { loss: adaface } }
+    |   ~~  images or groups. What it works on.`,
+  },
+  {
+    what: 'an unknown input',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { datset: faces }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:32  'datset' is not an input of train. Did you mean 'dataset'?
+  3 |   fr: { uses: train, inputs: { datset: faces }, with: { loss: adaface } }
+    |                                ~~~~~~  it takes dataset, model, photos (cemiflow schema train)`,
+  },
+  {
+    what: 'an input that names no stage',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: face }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  there is no stage 'face'. Did you mean 'faces'?
+  3 |   fr: { uses: train, inputs: { dataset: face }, with: { loss: adaface } }
+    |                                         ~~~~  stages: faces, fr`,
+  },
+  {
+    what: 'an input that names a path without saying so',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: ../photos }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  '../photos' is neither a stage nor a path
+  3 |   fr: { uses: train, inputs: { dataset: ../photos }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~  write a stage (faces), an output (faces.inquiry), a point (samples@m=0), all points (samples@*), or path:../photos`,
+  },
+  {
+    what: 'a path that does not exist',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces, photos: path:photos }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:56  'photos' does not exist
+  3 |   fr: { uses: train, inputs: { dataset: faces, photos: path:photos }, with: { loss: adaface } }
+    |                                                        ~~~~~~~~~~~  looked for <folder>/photos`,
+  },
+  {
+    what: 'a path param that is not set',
+    yaml: `params: { photos: null }
+stages:
+  fr: { uses: train, inputs: { dataset: "path:\${{ params.photos }}" }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  the path of input 'dataset' is empty
+  3 |   fr: { uses: train, inputs: { dataset: "path:\${{ params.photos }}" }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~~~~~~~~~~~~~~~~~~~  give it: --set params.photos=...`,
+  },
+  {
+    what: 'an output there is not',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces.inquary }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  faces has no output 'inquary'. Did you mean 'inquiry'?
+  3 |   fr: { uses: train, inputs: { dataset: faces.inquary }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~~~~~  it gives images (images), inquiry (images), verification (verification)`,
+  },
+  {
+    what: 'an output of the wrong type',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces.verification }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  input 'dataset' takes images or groups, but faces.verification is verification
+  3 |   fr: { uses: train, inputs: { dataset: faces.verification }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~~~~~~~~~~  write faces.images or faces.inquiry`,
+  },
+  {
+    what: 'the wrong output, where another would do',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface } }
+  score: { uses: evaluate, inputs: { model: fr, verification: faces } }`,
+    screen: `x.yaml:4:63  input 'verification' takes verification, but faces is images
+  4 |   score: { uses: evaluate, inputs: { model: fr, verification: faces } }
+    |                                                               ~~~~~  write faces.verification`,
+  },
+  {
+    what: 'a list where one is taken',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: [faces, faces.inquiry] }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:49  input 'dataset' of train takes one artifact, not a list
+  3 |   fr: { uses: train, inputs: { dataset: [faces, faces.inquiry] }, with: { loss: adaface } }
+    |                                                 ~~~~~~~~~~~~~  keep one of them`,
+  },
+  {
+    what: 'stages that depend on each other',
+    yaml: `stages:
+  a: { uses: merge, inputs: { parts: c } }
+  b: { uses: merge, inputs: { parts: a } }
+  c: { uses: merge, inputs: { parts: b } }`,
+    screen: `x.yaml:2:38  stages depend on each other in a circle: a -> c -> b -> a
+  2 |   a: { uses: merge, inputs: { parts: c } }
+    |                                      ~  remove one of these references`,
+  },
+  {
+    what: 'a stage that depends on itself',
+    yaml: `stages:
+  a: { uses: merge, inputs: { parts: a } }`,
+    screen: `x.yaml:2:38  stages depend on each other in a circle: a -> a
+  2 |   a: { uses: merge, inputs: { parts: a } }
+    |                                      ~  remove one of these references`,
+  },
+  {
+    what: 'a cycle through after',
+    yaml: `stages:
+  a: { uses: faces, after: b }
+  b: { uses: merge, inputs: { parts: a } }`,
+    screen: `x.yaml:2:28  stages depend on each other in a circle: a -> b -> a
+  2 |   a: { uses: faces, after: b }
+    |                            ~  remove one of these references`,
+  },
+  {
+    what: "matrices that take each other's points",
+    yaml: `stages:
+  a: { uses: faces, matrix: b }
+  b: { uses: faces, matrix: a }`,
+    screen: `x.yaml:2:29  matrices take their points from each other in a circle: a -> b -> a
+  2 |   a: { uses: faces, matrix: b }
+    |                             ~  give one of them axes`,
+  },
+  {
+    what: 'a stage with points without saying which',
+    yaml: `stages:
+  faces: { uses: faces, matrix: { n: [1, 2, 3] }, with: { identities: "\${{ matrix.n }}" } }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  'faces' may be any of 3 points of faces for fr
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface } }
+    |                                         ~~~~~  choices: faces@n=1, faces@n=2, faces@n=3`,
+  },
+  {
+    what: 'a point there is not',
+    yaml: `stages:
+  faces: { uses: faces, matrix: { n: [1, 2, 3] }, with: { identities: "\${{ matrix.n }}" } }
+  fr: { uses: train, inputs: { dataset: faces@n=4 }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  no point of faces fits 'faces@n=4' for fr
+  3 |   fr: { uses: train, inputs: { dataset: faces@n=4 }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~  choices: faces@n=1, faces@n=2, faces@n=3`,
+  },
+  {
+    what: 'an axis there is not',
+    yaml: `stages:
+  faces: { uses: faces, matrix: { n: [1, 2, 3] }, with: { identities: "\${{ matrix.n }}" } }
+  fr: { uses: train, inputs: { dataset: faces@m=1 }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  faces has no axis 'm'
+  3 |   fr: { uses: train, inputs: { dataset: faces@m=1 }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~  choices: faces@n=1, faces@n=2, faces@n=3`,
+  },
+  {
+    what: 'all points where one is taken',
+    yaml: `stages:
+  faces: { uses: faces, matrix: { n: [1, 2, 3] }, with: { identities: "\${{ matrix.n }}" } }
+  fr: { uses: train, inputs: { dataset: faces@* }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  input 'dataset' takes one artifact, and 'faces@*' is 3
+  3 |   fr: { uses: train, inputs: { dataset: faces@* }, with: { loss: adaface } }
+    |                                         ~~~~~~~  choices: faces@n=1, faces@n=2, faces@n=3`,
+  },
+  {
+    what: 'points with values that the other stage has not',
+    yaml: `stages:
+  faces: { uses: faces, matrix: { n: [1, 2, 3] }, with: { identities: "\${{ matrix.n }}" } }
+  fr: { uses: train, matrix: { n: [3, 4] }, inputs: { dataset: faces }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:64  no point of faces fits 'faces' for fr@n=4
+  3 |   fr: { uses: train, matrix: { n: [3, 4] }, inputs: { dataset: faces }, with: { loss: adaface } }
+    |                                                                ~~~~~  choices: faces@n=1, faces@n=2, faces@n=3`,
+  },
+  {
+    what: 'a selector that selects nothing',
+    yaml: `stages:
+  faces: { uses: faces, matrix: { n: [1, 2, 3] }, with: { identities: "\${{ matrix.n }}" } }
+  fr: { uses: train, inputs: { dataset: faces@1 }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  'faces@1' has '@1', which selects no point
+  3 |   fr: { uses: train, inputs: { dataset: faces@1 }, with: { loss: adaface } }
+    |                                         ~~~~~~~  write a stage (faces), an output (faces.inquiry), a point (samples@m=0), all points (samples@*), or path:../photos`,
+  },
+  {
+    what: 'a matrix of a stage there is not',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, matrix: sample, inputs: { dataset: faces }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:30  there is no stage 'sample' whose points to take
+  3 |   fr: { uses: train, matrix: sample, inputs: { dataset: faces }, with: { loss: adaface } }
+    |                              ~~~~~~  stages: faces, fr`,
+  },
+  {
+    what: 'ranges that never end, are empty, are far too fine',
+    yaml: `stages:
+  a: { uses: faces, matrix: { x: { from: 0, to: 1, step: 0 } } }
+  b: { uses: faces, matrix: { x: { from: 1, to: 0, step: 0.1 } } }
+  c: { uses: faces, matrix: { x: { from: 0, to: 1, step: 1.0e-9 } } }`,
+    screen: `x.yaml:2:34  the step of 'x' is 0: the range never ends
+  2 |   a: { uses: faces, matrix: { x: { from: 0, to: 1, step: 0 } } }
+    |                                  ~~~~~~~~~~~~~~~~~~~~~~~~~~~  give a step, as in {from: -1, to: 1, step: 0.1}
+
+x.yaml:3:34  the range of 'x' is empty: from 1 there is no way to 0 in steps of 0.1
+  3 |   b: { uses: faces, matrix: { x: { from: 1, to: 0, step: 0.1 } } }
+    |                                  ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~  from must not be above to
+
+x.yaml:4:34  the range of 'x' has 1000000001 values; a stage has at most 10000 points
+  4 |   c: { uses: faces, matrix: { x: { from: 0, to: 1, step: 1.0e-9 } } }
+    |                                  ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~  use a larger step`,
+  },
+  {
+    what: 'a range without step',
+    yaml: `stages:
+  a: { uses: faces, matrix: { x: { from: 0, to: 1 } } }`,
+    screen: `x.yaml:2:31  a range {from, to, step} needs 'step'
+  2 |   a: { uses: faces, matrix: { x: { from: 0, to: 1 } } }
+    |                               ~  add step:`,
+  },
+  {
+    what: 'an axis that is neither list nor range',
+    yaml: `stages:
+  a: { uses: faces, matrix: { x: 3 } }`,
+    screen: `x.yaml:2:34  'x' must be a list of values or a range {from, to, step}, not 3
+  2 |   a: { uses: faces, matrix: { x: 3 } }
+    |                                  ~  The values of one axis`,
+  },
+  {
+    what: 'an axis with a value twice',
+    yaml: `stages:
+  a: { uses: faces, matrix: { x: [0.5, 1, 0.50] } }`,
+    screen: `x.yaml:2:43  the axis 'x' has the value 0.5 twice
+  2 |   a: { uses: faces, matrix: { x: [0.5, 1, 0.50] } }
+    |                                           ~~~~  remove one of them`,
+  },
+  {
+    what: 'zipped axes of different lengths',
+    yaml: `stages:
+  a: { uses: faces, matrix: { zip: { x: [1, 2], y: [1, 2, 3] } } }`,
+    screen: `x.yaml:2:49  'y' has 3 values and 'x' 2: zipped axes go together
+  2 |   a: { uses: faces, matrix: { zip: { x: [1, 2], y: [1, 2, 3] } } }
+    |                                                 ~  give them equally many values`,
+  },
+  {
+    what: 'exclude of an axis there is not, and of nothing',
+    yaml: `stages:
+  a: { uses: faces, matrix: { x: [1, 2], exclude: [{ y: 1 }, { x: 3 }] } }`,
+    screen: `x.yaml:2:57  this matrix has no axis 'y'
+  2 |   a: { uses: faces, matrix: { x: [1, 2], exclude: [{ y: 1 }, { x: 3 }] } }
+    |                                                         ~  axes: x
+
+x.yaml:2:62  this excludes no point
+  2 |   a: { uses: faces, matrix: { x: [1, 2], exclude: [{ y: 1 }, { x: 3 }] } }
+    |                                                              ~~~~~~~~  its values must be those of the axes`,
+  },
+  {
+    what: 'a matrix that excludes all its points',
+    yaml: `stages:
+  a: { uses: faces, matrix: { x: [1], exclude: [{ x: 1 }] } }`,
+    screen: `x.yaml:2:29  this matrix has no points
+  2 |   a: { uses: faces, matrix: { x: [1], exclude: [{ x: 1 }] } }
+    |                             ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~  exclude leaves none`,
+  },
+  {
+    what: 'seed as an axis',
+    yaml: `stages:
+  a: { uses: faces, matrix: { seed: [1, 2] } }`,
+    screen: `x.yaml:2:31  'seed' is the axis that seeds make
+  2 |   a: { uses: faces, matrix: { seed: [1, 2] } }
+    |                               ~~~~  write seeds: [1, 2, 3] beside matrix instead`,
+  },
+  {
+    what: 'a seed twice, and one that is no seed',
+    yaml: `stages:
+  a: { uses: faces, seeds: [1, 1] }
+  b: { uses: faces, seeds: [1, one] }`,
+    screen: `x.yaml:2:28  the seed 1 is there twice
+  2 |   a: { uses: faces, seeds: [1, 1] }
+    |                            ~~~~~~  replicas must differ
+
+x.yaml:3:32  'seeds[1]' must be a whole number, not text ('one')
+  3 |   b: { uses: faces, seeds: [1, one] }
+    |                                ~~~`,
+  },
+  {
+    what: 'seeds of two inputs that differ',
+    yaml: `stages:
+  a: { uses: faces, seeds: [1, 2] }
+  b: { uses: train, seeds: [1, 3], inputs: { dataset: a@seed=1 }, with: { loss: adaface } }
+  c: { uses: evaluate, inputs: { model: b, verification: a.verification } }`,
+    screen: `x.yaml:4:58  the seeds of a (1, 2) are not those of b (1, 3)
+  4 |   c: { uses: evaluate, inputs: { model: b, verification: a.verification } }
+    |                                                          ~~~~~~~~~~~~~~  give both the same seeds, or take all of one: a@*`,
+  },
+  {
+    what: 'an expression that is never closed',
+    yaml: `params: { a: "\${{ 1 + 2" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:15  this '\${{' is never closed
+  1 | params: { a: "\${{ 1 + 2" }
+    |               ~~~  end the expression with '}}'`,
+  },
+  {
+    what: 'an expression that ends too early',
+    yaml: `params: { a: "\${{ 1 + }}" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:23  a value is expected here, but the expression ends
+  1 | params: { a: "\${{ 1 + }}" }
+    |                       ~~`,
+  },
+  {
+    what: 'an expression with an unknown name, function, param',
+    yaml: `params: { a: "\${{ parms.b }}", b: "\${{ fromat('x') }}", c: "\${{ params.d }}" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:19  'parms' is not known here. Did you mean 'params'?
+  1 | params: { a: "\${{ parms.b }}", b: "\${{ fromat('x') }}", c: "\${{ params.d }}" }
+    |                   ~~~~~  known here: params, env; text takes single quotes
+
+x.yaml:1:40  there is no function 'fromat'. Did you mean 'format'?
+  1 | params: { a: "\${{ parms.b }}", b: "\${{ fromat('x') }}", c: "\${{ params.d }}" }
+    |                                        ~~~~~~  functions: format, join, contains, startsWith, endsWith, toJSON, fromJSON, min, max, round, length
+
+x.yaml:1:72  params has no 'd'
+  1 | params: { a: "\${{ parms.b }}", b: "\${{ fromat('x') }}", c: "\${{ params.d }}" }
+    |                                                                        ~  params has a, b, c`,
+  },
+  {
+    what: 'an expression that adds text',
+    yaml: `params: { a: "\${{ 1 + 'x' }}" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:23  '+' takes numbers, not text ('x')
+  1 | params: { a: "\${{ 1 + 'x' }}" }
+    |                       ~~~  put text together with format('{0}{1}', a, b)`,
+  },
+  {
+    what: 'params that refer to each other in a circle',
+    yaml: `params: { a: "\${{ params.b }}", b: "\${{ params.c }}", c: "\${{ params.a }}" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:19  params refer to each other in a circle, through params.b
+  1 | params: { a: "\${{ params.b }}", b: "\${{ params.c }}", c: "\${{ params.a }}" }
+    |                   ~~~~~~~~  give one of them a value of its own`,
+  },
+  {
+    what: 'matrix where there is none',
+    yaml: `stages:
+  faces: { uses: faces, with: { identities: "\${{ matrix.n }}" } }`,
+    screen: `x.yaml:2:57  matrix has no 'n'
+  2 |   faces: { uses: faces, with: { identities: "\${{ matrix.n }}" } }
+    |                                                         ~  this stage has no matrix`,
+  },
+  {
+    what: "a matrix's axis there is not",
+    yaml: `stages:
+  faces: { uses: faces, matrix: { num: [1] }, with: { identities: "\${{ matrix.nmu }}" } }`,
+    screen: `x.yaml:2:79  matrix has no 'nmu'
+  2 |   faces: { uses: faces, matrix: { num: [1] }, with: { identities: "\${{ matrix.nmu }}" } }
+    |                                                                               ~~~  matrix has num`,
+  },
+  {
+    what: 'an environment variable that is not listed',
+    yaml: `env: [HOME]
+params: { a: "\${{ env.USER }}" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:2:23  env has no 'USER'
+  2 | params: { a: "\${{ env.USER }}" }
+    |                       ~~~~  list the name under env: to read it; listed now: HOME`,
+  },
+  {
+    what: 'inputs outside of a command',
+    yaml: `stages:
+  faces: { uses: faces, with: { identities: "\${{ inputs.x }}" } }`,
+    screen: `x.yaml:2:50  'inputs' is not known here
+  2 |   faces: { uses: faces, with: { identities: "\${{ inputs.x }}" } }
+    |                                                  ~~~~~~  only the settings of a command stage can name inputs`,
+  },
+  {
+    what: 'an expression deep in a folded text',
+    yaml: `stages:
+  faces: { uses: faces }
+  c:
+    uses: command
+    with:
+      run: >
+        python3 train.py
+        --people \${{ params.people }}`,
+    screen: `x.yaml:8:29  params has no 'people'
+  8 |         --people \${{ params.people }}
+    |                             ~~~~~~  declare it under params:`,
+  },
+  {
+    what: 'names of folders that a command has not',
+    yaml: `stages:
+  faces: { uses: faces }
+  c: { uses: command, inputs: { data: faces }, with: { run: "train \${{ inputs.dat }} \${{ outputs.model }}", outputs: { modl: model } } }`,
+    screen: `x.yaml:3:79  stage 'c' has no input 'dat'. Did you mean 'data'?
+  3 | ...mand, inputs: { data: faces }, with: { run: "train \${{ inputs.dat }} \${{ outputs.model }}", outputs: { modl: model } } }
+    |                                                                  ~~~  inputs: data
+
+x.yaml:3:98  stage 'c' has no output 'model'. Did you mean 'modl'?
+  3 | ...mand, inputs: { data: faces }, with: { run: "train \${{ inputs.dat }} \${{ outputs.model }}", outputs: { modl: model } } }
+    |                                                                                     ~~~~~  outputs: modl`,
+  },
+  {
+    what: 'a report on stages there are not, or that evaluate nothing',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface } }
+  score: { uses: evaluate, inputs: { model: fr, verification: faces.verification } }
+report: { baseline: scor, rows: [fr, score], plots: [rok] }`,
+    screen: `x.yaml:5:21  there is no stage 'scor'. Did you mean 'score'?
+  5 | report: { baseline: scor, rows: [fr, score], plots: [rok] }
+    |                     ~~~~  choices: faces, fr, score
+
+x.yaml:5:34  'fr' is a train stage: the report compares evaluate stages
+  5 | report: { baseline: scor, rows: [fr, score], plots: [rok] }
+    |                                  ~~  evaluate stages: score
+
+x.yaml:5:54  'plots[0]' must be one of accuracy-over-m, similarity, samples, roc, loss, not 'rok'. Did you mean 'roc'?
+  5 | report: { baseline: scor, rows: [fr, score], plots: [rok] }
+    |                                                      ~~~`,
+  },
+  {
+    what: 'times, attempts, threads and devices that are none',
+    yaml: `stages:
+  a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }`,
+    screen: `x.yaml:2:30  'timeout' is '10 minutes': it must be text such as 90s, 30m, 2h
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+    |                              ~~~~~~~~~~
+
+x.yaml:2:61  'attempts' is 0: it must be from 1 to 20
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+    |                                                             ~  Attempts in all
+
+x.yaml:2:79  'cpu' is not a key of resources. Did you mean 'cpus'?
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+    |                                                                               ~~~  it takes cpus, gpus
+
+x.yaml:2:93  'gpus' is -1: it must be from 0 to 64
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+    |                                                                                             ~~  Whole GPUs, where there are any
+
+x.yaml:2:107  'device' must be one of auto, tensorflow, webgpu, onnx, wasm, cpu, not 'cuda'
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+    |                                                                                                           ~~~~  What to compute this stage on`,
+  },
+  {
+    what: 'after of no stage',
+    yaml: `stages:
+  a: { uses: faces, after: [b, path:x] }`,
+    screen: `x.yaml:2:29  there is no stage 'b'
+  2 |   a: { uses: faces, after: [b, path:x] }
+    |                             ~  stages: a
+
+x.yaml:2:32  'path:x' is no stage
+  2 |   a: { uses: faces, after: [b, path:x] }
+    |                                ~~~~~~  stages: a`,
+  },
+  {
+    what: 'many things at once, each at its place',
+    yaml: `sede: 1
+stages:
+  faces: { uses: faces, with: { identitys: 3, size: big } }
+  fr: { uses: trian, inputs: { dataset: faces } }
+  score: { uses: evaluate, inputs: { model: fr, verification: face.verification }, afer: fr }`,
+    screen: `x.yaml:1:1  'sede' is not a key of an experiment. Did you mean 'seed'?
+  1 | sede: 1
+    | ~~~~  it takes name, description, params, seed, env, resources, tracking, report, extends, profiles, stages
+
+x.yaml:3:33  'identitys' is not a setting of faces. Did you mean 'identities'?
+  3 |   faces: { uses: faces, with: { identitys: 3, size: big } }
+    |                                 ~~~~~~~~~  it takes identities, size, glasses (cemiflow schema faces)
+
+x.yaml:3:53  'size' must be one of 32, 64, 112, not 'big'
+  3 |   faces: { uses: faces, with: { identitys: 3, size: big } }
+    |                                                     ~~~
+
+x.yaml:4:15  there is no stage kind 'trian'. Did you mean 'train'?
+  4 |   fr: { uses: trian, inputs: { dataset: faces } }
+    |               ~~~~~  kinds: command, evaluate, faces, generate, merge, train
+
+x.yaml:5:63  there is no stage 'face'. Did you mean 'faces'?
+  5 |   score: { uses: evaluate, inputs: { model: fr, verification: face.verification }, afer: fr }
+    |                                                               ~~~~~~~~~~~~~~~~~  stages: faces, fr, score
+
+x.yaml:5:84  'afer' is not a key of a stage. Did you mean 'after'?
+  5 |   score: { uses: evaluate, inputs: { model: fr, verification: face.verification }, afer: fr }
+    |                                                                                    ~~~~  it takes uses, with, inputs, matrix, seeds, after, resources, device, retry, timeout`,
+  },
+];
+
+test.each(malformed)('$what', async ({ yaml, screen, files = {}, ...options }) => {
+  using lab = new Lab();
+  lab.write('x.yaml', yaml);
+  for (const [name, text] of Object.entries(files)) lab.write(name, text);
+  expect(await lab.screen(options)).toBe(screen);
+});
