@@ -1,7 +1,8 @@
 /** `cemiflow run`: runs an experiment and shows it; then the comparison and the report. Running again is resuming. */
 import { Option, type Command } from 'commander';
+import type { Experiment } from '../experiment/experiment.js';
 import type { FailureMode } from '../run/scheduler.js';
-import type { RunOutcome } from '../run/summary.js';
+import type { RunOutcome, RunSummary } from '../run/summary.js';
 import { openExperiment } from './experiment-file.js';
 import { commandLine, fromHere, version } from './invocation.js';
 import {
@@ -82,8 +83,9 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
     screen.close();
     signals.close();
   });
-  for (const line of endingLines(outcome, { colors, resume: commandLine() }))
-    process.stderr.write(`${line}\n`);
+  const resume = commandLine(withoutDoneForce(process.argv, experiment, outcome.summary));
+  const lines = endingLines(outcome, { colors, resume });
+  process.stderr.write(lines.map((line) => `${line}\n`).join(''));
   await tellResult(outcome, options);
   if (outcome.status === 'interrupted') throw new Exit(exitCodes.interrupted);
   if (outcome.status === 'failed') throw new Exit(exitCodes.stageFailed);
@@ -104,6 +106,24 @@ async function tellResult({ summary, status, folder }: RunOutcome, options: Opti
     out.write(`\n${terminalTable(comparison)}`);
   }
   out.write(`Report: ${fromHere(await reported(runsDir, head))}\n`);
+}
+
+/** The words that resume: a forced stage that has ended well must not be forced again. */
+function withoutDoneForce(argv: readonly string[], { stages }: Experiment, summary: RunSummary): string[] {
+  const ended = new Map(summary.stages.map(({ name, status }) => [name, status]));
+  const done = (word: string) =>
+    stages
+      .filter(({ name, stage }) => name === word || stage === word)
+      .every(({ name }) => ['ok', 'cached'].includes(ended.get(name) ?? ''));
+  const words: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    const joined = /^(?:--force=|-f)(.+)$/.exec(word)?.[1];
+    if (joined !== undefined && done(joined)) continue;
+    if ((word === '--force' || word === '-f') && done(argv[i + 1] ?? '')) i++;
+    else words.push(word);
+  }
+  return words;
 }
 
 function failureMode({ keepGoing, failFast }: Options): FailureMode {

@@ -16,15 +16,29 @@ export const validateVerb = (program: Command): Command =>
 async function validate(files: string[], _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<CommonOptions & ExperimentOptions>();
   const { fromHere } = await import('./invocation.js');
-  const errors: { file: string; line: number; column: number; message: string; hint: string | null }[] = [];
+  const errors: {
+    file: string;
+    line: number;
+    column: number;
+    message: string;
+    hint: string | null;
+    origin?: string;
+  }[] = [];
   for (const file of files.length > 0
     ? files.map((name) => fileOrDefault(name))
     : [fileOrDefault(undefined)]) {
     const loaded = await loadFile(file, options);
     if (!loaded.ok) {
       for (const { place, message, hint } of loaded.diagnostics) {
-        const { line, column } = place;
-        errors.push({ file: place.file, line, column, message, hint: hint ?? null });
+        const { file: at, line, column, origin } = place;
+        errors.push({
+          file: at,
+          line,
+          column,
+          message,
+          hint: hint ?? null,
+          ...(origin === undefined ? {} : { origin }),
+        });
       }
       if (!options.json) await sayDiagnostics(loaded.diagnostics, options.color);
     } else if (!options.json && !options.quiet) {

@@ -58,7 +58,7 @@ export const runCommand: Executor = (job, environment, listener) => {
     if (child.pid !== undefined) peak = Math.max(peak, peakOfTree(child.pid));
   };
   const sampler = setInterval(sample, sampleMilliseconds);
-  sampler.unref();
+  const firstSample = setTimeout(sample, sampleMilliseconds / 10);
   // Also the watcher, whose pipe would keep `await child` waiting.
   child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
   return {
@@ -79,6 +79,7 @@ export const runCommand: Executor = (job, environment, listener) => {
     ];
     const result = await child;
     clearInterval(sampler);
+    clearTimeout(firstSample);
     await Promise.all(lines);
     const failed = (message: string, remedy?: string): AttemptEnd => ({
       ok: false,

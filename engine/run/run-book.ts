@@ -2,6 +2,7 @@
 import type { Cache } from '../cache/cache.js';
 import type { Digest } from '../digest.js';
 import type { StageInstance } from '../experiment/experiment.js';
+import type { StageStatus } from '../journal/events.js';
 import type { JournalWriter, Untimed } from '../journal/writer.js';
 import type { OutputRecord, StageResult } from '../plan/plan.js';
 import type { RunEvent } from './events.js';
@@ -44,8 +45,7 @@ export class RunBook {
     this.results.set(name, result);
     this.enter(
       {
-        ...this.blank(name),
-        status: 'cached',
+        ...this.blank(name, 'cached'),
         key: result.key,
         outputs: this.withPaths(result),
         metrics: { ...result.metrics },
@@ -64,8 +64,7 @@ export class RunBook {
     else if (end.remedy !== undefined) this.remedies.set(name, end.remedy);
     this.enter(
       {
-        ...this.blank(name),
-        status: end.status,
+        ...this.blank(name, end.status),
         key,
         seconds: end.seconds,
         peakRssBytes: end.peakRssBytes,
@@ -80,11 +79,11 @@ export class RunBook {
   /** It could not even be looked at. */
   refused(name: string, error: string, remedy?: string): void {
     if (remedy !== undefined) this.remedies.set(name, remedy);
-    this.enter({ ...this.blank(name), status: 'failed', error });
+    this.enter({ ...this.blank(name, 'failed'), error });
   }
 
   skipped(name: string, because: string): void {
-    this.enter({ ...this.blank(name), status: 'skipped', error: because });
+    this.enter({ ...this.blank(name, 'skipped'), error: because });
   }
 
   /** In the order of the plan. */
@@ -92,9 +91,9 @@ export class RunBook {
     return [...this.instances.keys()].flatMap((name) => this.summaries.get(name) ?? []);
   }
 
-  private blank(name: string): Omit<StageSummary, 'status'> {
+  private blank(name: string, status: StageStatus): StageSummary {
     const { kind } = this.instances.get(name)!;
-    return { name, kind, key: null, seconds: 0, peakRssBytes: 0, outputs: {}, metrics: {} };
+    return { name, kind, status, key: null, seconds: 0, peakRssBytes: 0, outputs: {}, metrics: {} };
   }
 
   private enter(

@@ -1,16 +1,20 @@
-/** The log of a stage: all that its attempts said in this run, and where it is. */
+/** The log of a stage: all that its attempts said in this run, with the engine's own remarks between. */
 import { appendFileSync, readFileSync } from 'node:fs';
 
 export interface StageLog {
-  file: string;
   write(line: string): void;
+  /** What the engine has to say: when an attempt began and how it ended. */
+  remark(line: string): void;
 }
 
+const mark = '--- ';
+
 export function openLog(file: string): StageLog {
+  const write = (line: string) => appendFileSync(file, `${line}\n`);
   return {
-    file,
     // Whole lines at once, so that a log is complete up to the moment a machine stops.
-    write: (line) => appendFileSync(file, `${line}\n`),
+    write,
+    remark: (line) => write(`${mark}${line}`),
   };
 }
 
@@ -24,4 +28,11 @@ export function lastLines(file: string, count: number): string[] {
     throw error;
   }
   return text.trimEnd().split('\n').slice(-count);
+}
+
+/** The last lines that the stage itself wrote. */
+export function lastWords(file: string, count: number): string[] {
+  return lastLines(file, Infinity)
+    .filter((line) => !line.startsWith(mark))
+    .slice(-count);
 }

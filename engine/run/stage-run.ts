@@ -111,8 +111,8 @@ async function attempts(
   for (let number = 1; ; number++) {
     const last = number >= instance.retry.attempts;
     listener.started(number);
-    log.write(
-      `--- ${new Date().toISOString()} ${instance.name}, attempt ${number}, key ${decision.key.slice(0, 12)}`,
+    log.remark(
+      `${new Date().toISOString()} ${instance.name}, attempt ${number}, key ${decision.key.slice(0, 12)}`,
     );
     const { end, why, heard } = await oneAttempt(work, attempt, lease, listener, log);
     const measured: Measured = {
@@ -124,17 +124,17 @@ async function attempts(
       warnings: heard.warnings,
     };
     if (end.ok) {
-      log.write(`--- ended well after ${measured.seconds.toFixed(1)} s`);
-      return { status: 'ok', result: await commit(work, attempt, measured), ...measured };
+      const result = await commit(work, attempt, measured);
+      log.remark(`ended well after ${measured.seconds.toFixed(1)} s`);
+      return { status: 'ok', result, ...measured };
     }
     if (cancel.aborted) {
       const error = (cancel.reason as Error).message;
-      log.write(`--- cancelled: ${error}`);
+      log.remark(`cancelled: ${error}`);
       return { status: 'cancelled', error, ...measured };
     }
     const error = why ?? end.message;
-    log.write(`--- failed: ${error}`);
-    if (end.remedy !== undefined) log.write(end.remedy);
+    log.remark(`failed: ${error}`);
     if (last || end.final) {
       return {
         status: 'failed',

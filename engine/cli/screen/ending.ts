@@ -1,6 +1,6 @@
 /** The last words of a run: counts and time; after a failure the end of the log, where the rest is, and the line that resumes. */
 import { logFile } from '../../journal/run-folder.js';
-import { lastLines } from '../../run/stage-log.js';
+import { lastWords } from '../../run/stage-log.js';
 import type { RunOutcome } from '../../run/summary.js';
 import type { StageStatus } from '../../journal/events.js';
 import { fromHere } from '../invocation.js';
@@ -26,7 +26,7 @@ export function endingLines(outcome: RunOutcome, { colors: c, resume }: EndingOp
     const remedy = remedies.get(name);
     if (remedy !== undefined) lines.push(`  ${remedy}`);
     const log = logFile(folder, name);
-    const tail = lastLines(log, logLines);
+    const tail = lastWords(log, logLines);
     if (tail.length > 0)
       lines.push(...tail.map((line) => c.dim(`  | ${line}`)), `  Its log: ${fromHere(log)}`);
   }
