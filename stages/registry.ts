@@ -9,6 +9,7 @@ import { stage as diffusionTrain } from './diffusion/diffusion-train.stage.js';
 import { stage as generate } from './diffusion/generate.stage.js';
 import { stage as evaluate } from './evaluation/evaluate.stage.js';
 import { stage as quality } from './evaluation/quality.stage.js';
+import { stage as facesRender } from './faces/faces-render.stage.js';
 import { stage as frTrain } from './recognition/fr-train.stage.js';
 import { stage as similarityBucketing } from './similarity/similarity-bucketing.stage.js';
 
@@ -18,6 +19,7 @@ const declarations = [
   command,
   diffusionTrain,
   evaluate,
+  facesRender,
   frTrain,
   generate,
   quality,

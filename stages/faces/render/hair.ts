@@ -138,7 +138,19 @@ export class Hair {
             : 0.02);
     if (shot.occluder.kind === 'hat') {
       const low = shot.occluder.low;
-      this.#brim = [low, low, low + 0.01, low + 0.03, low + 0.07, low + 0.1, low + 0.16, -0.18, -0.1, 0.05, 0.1];
+      this.#brim = [
+        low,
+        low,
+        low + 0.01,
+        low + 0.03,
+        low + 0.07,
+        low + 0.1,
+        low + 0.16,
+        -0.18,
+        -0.1,
+        0.05,
+        0.1,
+      ];
     }
     this.#fillTable();
   }
@@ -158,6 +170,16 @@ export class Hair {
       if (w < 0.7) y += this.#sweep * way * 1.6 * (1 - ramp(0.4, 0.7, w));
       this.#table[k] = y;
     }
+  }
+
+  /** Whether strands lie this way and that. */
+  get tousled(): boolean {
+    return this.style === 'short' || this.style === 'parted';
+  }
+
+  /** How gradually hair begins at the forehead: combed back it thins out, a fringe ends. */
+  get softness(): number {
+    return this.tousled || this.style === 'back' ? 0.07 : this.style === 'fringe' ? 0.005 : 0.04;
   }
 
   /** Adds hair, and a hat over it, to the scene. */

@@ -62,7 +62,7 @@ export class Head {
       const y = TOP + i / this.#scale;
       if (y < -0.4) {
         const t = (-0.4 - y) / (-0.4 - TOP);
-        const cap = Math.sqrt(Math.max(0, 1 - t * t * (0.45 + 0.55 * t)));
+        const cap = Math.sqrt(Math.max(0, 1 - t * t * (0.7 + 0.3 * t)));
         this.#width[i] = widths[0]! * cap;
         this.#front[i] = fronts[0]! * cap - 0.1 * t * (1 - cap);
         this.#back[i] = backs[0]! * cap - 0.1 * t * (1 - cap);
@@ -138,8 +138,7 @@ export class Head {
       const across = q < 1 ? (1 - q) * (1 - 0.45 * q) : 0;
       z += height * across * end * start;
       z += 0.085 * hill(sq(nx / (p.tipSize * 1.4)) + sq((y - tip) / (p.tipSize * 1.2)));
-      z +=
-        0.08 * hill(sq((nax - p.noseWidth * 0.66) / (p.noseWidth * 0.62)) + sq((y - tip - 0.025) / 0.125));
+      z += 0.08 * hill(sq((nax - p.noseWidth * 0.66) / (p.noseWidth * 0.62)) + sq((y - tip - 0.025) / 0.125));
     }
     if (y > tip) {
       // Philtrum, lips, the groove under them, chin

@@ -123,7 +123,6 @@ export class Painter {
     this.plainSkin(0);
     this.gloss = 0.35 + 0.35 * p.shine;
     const front = z > 0.05;
-    const my = head.mouthY;
     const tip = head.noseTip;
 
     // Complexion: cheeks, nose and ears redder, jaw a little darker; blotches; freckles.
@@ -139,12 +138,12 @@ export class Painter {
         hill(sq((ax - 0.4) / 0.3) + sq((y - 0.32) / 0.27)) + 0.8 * hill(sq(x / 0.22) + sq((y - tip) / 0.17));
       this.#tint(1.0, 0.87, 0.84, rosy * 0.75 * clamp(blush, 0, 1));
       if (p.freckles > 0 && y > -0.2 && y < 0.6) {
-        const spot = noise2(x * 34 + t, y * 34);
+        const spot = noise2(x * 42 + t, y * 42);
         this.#tint(
           0.8,
           0.68,
           0.58,
-          p.freckles * 0.75 * ramp(0.62, 0.8, spot) * hill(sq(x / 0.75) + sq((y - 0.22) / 0.5)),
+          p.freckles * 0.6 * ramp(0.62, 0.8, spot) * hill(sq(x / 0.75) + sq((y - 0.22) / 0.5)),
         );
       }
       for (const mole of p.moles) {
@@ -213,8 +212,7 @@ export class Painter {
           let eb = (white - 0.045 - pink) * shade;
           const ir = p.irisRadius;
           const gx = side * dx - shot.gazeX * 0.05;
-          const gy =
-            dy - p.eyeTilt * dx - p.eyeTilt * dx * 0 - 0.006 + 0.004 - shot.gazeY * 0.025 + 0.012 * 0;
+          const gy = dy + 0.014 - shot.gazeY * 0.025;
           const q = Math.sqrt(gx * gx + gy * gy) / ir;
           const irisCover = 1 - ramp(1 - (edge / ir) * 0.8, 1 + (edge / ir) * 0.8, q);
           if (irisCover > 0) {
@@ -283,7 +281,7 @@ export class Painter {
         sq((nax - p.noseWidth * 0.43) / (0.048 + 0.022 * p.nostril + soft * 0.4)) +
           sq((y - ny - 0.12 * (nax - p.noseWidth * 0.43)) / (0.024 + 0.01 * p.nostril + soft * 0.5)),
       );
-      this.#tint(0.3, 0.2, 0.19, clamp(nose * 1.5, 0, 1) * 0.85);
+      this.#tint(0.3, 0.2, 0.19, clamp(nose * 1.2, 0, 1) * 0.8);
       const wing = Math.sqrt(
         sq((nax - p.noseWidth * 0.62) / (p.noseWidth * 0.42)) + sq((y - tip - 0.02) / 0.085),
       );
@@ -373,7 +371,7 @@ export class Painter {
     const ragged = noise2(x * 46, y * 20 + 3) - 0.5;
     if (t < 1.25)
       cover =
-        ramp(above - 0.03 + droop, above + 0.02 + droop, y + ragged * 0.03) *
+        ramp(above - 0.03 + 2 * droop, above + 0.02 + 2 * droop, y + ragged * 0.04) *
         (1 - ramp(lipTop - 0.012 + droop * 1.4, lipTop + 0.03 + droop * 1.4, y)) *
         (1 - ramp(0.92, 1.2, t + ragged * 0.2)) *
         (0.75 + 0.25 * ramp(0.02, 0.12, ax));

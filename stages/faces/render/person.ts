@@ -354,7 +354,7 @@ export function personOf(
     skin,
     melanin,
     rosiness: clamp(0.45 + 0.5 * bell(), 0, 1),
-    freckles: u() < 0.25 * (1 - melanin) + 0.3 * ginger ? 0.3 + 0.7 * u() : 0,
+    freckles: u() < 0.25 * (1 - melanin) + 0.3 * ginger ? (0.3 + 0.7 * u()) * (1 - melanin) : 0,
     shine: 0.5 + 0.5 * bell(),
     eyeShadow: clamp(0.4 + 0.5 * bell(), 0, 1),
     moles,

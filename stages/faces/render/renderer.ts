@@ -184,7 +184,8 @@ export class FaceRenderer {
     let hr = 0;
     let hg = 0;
     let hb = 0;
-    if (hairTriangle !== 0 && this.#hairSeen.depth[at]! > depth) {
+    const shaded = hairTriangle !== 0 && this.#hairSeen.depth[at]! > depth;
+    if (shaded) {
       hairAlpha = this.#shadeHair(hairTriangle - 1, sx, sy);
       hr = rgb[0]!;
       hg = rgb[1]!;
@@ -200,7 +201,7 @@ export class FaceRenderer {
       }
     }
     // Between the strands of long hair is more hair, not the wall behind.
-    if (skinTriangle === 0 && hairAlpha > 0 && this.#deepHair) hairAlpha = 0.35 + 0.65 * hairAlpha;
+    if (shaded && skinTriangle === 0 && this.#deepHair) hairAlpha = 0.8 + 0.2 * hairAlpha;
     if (hairAlpha > 0) {
       rgb[0] = mix(rgb[0]!, hr, hairAlpha);
       rgb[1] = mix(rgb[1]!, hg, hairAlpha);
@@ -296,7 +297,7 @@ export class FaceRenderer {
     const dg = Math.max(0, (facing + w) / (1 + w)) * lit;
     const db = Math.max(0, (facing + w - 0.04 * skinLike) / (1 + w - 0.04 * skinLike)) * lit;
     const open = paint.open;
-    const sky = (0.8 - 0.28 * ny + 0.12 * nz) * open;
+    const sky = (0.8 - 0.22 * ny + 0.12 * nz) * open;
     // Bounce from skin to skin keeps hollows from going gray.
     const bounce = 1 + 0.12 * (1 - open) * skinLike;
     const nh = Math.max(0, nx * this.#half[0] + ny * this.#half[1] + nz * this.#half[2]);
@@ -388,19 +389,19 @@ export class FaceRenderer {
     nz *= length;
     const hat = part[t]! === Part.Hat;
     const curl = hair.curl;
+    const lean = person.partSide;
     const fine =
       curl >= 1
         ? noise2(angle * 17 + person.texture, y * 17)
-        : noise2(
-            angle * 30 + curl * 2.2 * noise2(y * 5, 7) + y * 2 * person.partSide + person.texture,
-            y * 2.2,
-          );
+        : hair.tousled
+          ? noise2(angle * 20 + y * 9 * lean + person.texture, y * 6 - angle * 3 * lean)
+          : noise2(angle * 30 + curl * 2.2 * noise2(y * 5, 7) + y * 2 * lean + person.texture, y * 2.2);
     const coarse =
       curl >= 1
         ? noise2(angle * 7 + 5, y * 8 + person.texture)
         : noise2(angle * 11 + person.texture + y * person.partSide, y * 1.1);
     const strand = hat ? 0.9 + 0.1 * noise2(angle * 40, 3) : 0.45 + 0.38 * fine + 0.42 * coarse;
-    const soft = 0.02 + 1.2 / this.#unit;
+    const soft = 0.02 + 1.2 / this.#unit + hair.softness * (1 - ramp(0.5, 1, Math.abs(rest[a]!)));
     const ragged = hat ? 0 : (fine - 0.35) * hair.jag * 1.6;
     let alpha = ramp(0, soft + hair.jag * 0.5, e + ragged);
     const rim = nz < 0 ? -nz : nz;

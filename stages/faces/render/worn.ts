@@ -41,7 +41,7 @@ export class Glasses {
         : t < 0.7
           ? [0.3, 0.17, 0.09]
           : t < 0.85
-            ? [0.5, 0.45, 0.36]
+            ? [0.33, 0.23, 0.15]
             : [0.35, 0.09, 0.12];
     const z = Math.max(head.surface(p.eyeX, 0) + 0.12, head.surface(0, 0.02) + 0.01);
     const o = camera.toPicture(0, 0.02, z, samples);
