@@ -237,7 +237,7 @@ export function personOf(
   skin[1] *= (1 + 0.012 * undertone + 0.008 * olive) * light;
   skin[2] *= (1 - 0.04 * undertone - 0.03 * olive - 0.01) * light;
 
-  const hairTone = range('hair', who.hairTone * (0.25 + 0.75 * who.hairTone));
+  const hairTone = range('hair', who.hairTone * (0.4 + 0.6 * who.hairTone));
   const hair = along(HAIR, hairTone);
   const ginger = u() < of('red') * 0.35 ? 0.4 + 0.6 * u() : 0;
   hair[0] = mix(hair[0], 0.52 + 0.2 * hairTone, ginger);
@@ -362,7 +362,7 @@ export function personOf(
     makeup: sex < 0 && u() < 0.55 ? 0.3 + 0.7 * u() : 0,
     hairStyle,
     hair,
-    hairline: -0.64 + 0.07 * bell(),
+    hairline: -0.66 + 0.09 * bell(),
     recession: clamp(0.25 + 0.5 * bell() + 0.2 * man, 0, 1) * (sex > 0 ? 1 : 0.3),
     peak: bell(),
     partSide: u() < 0.5 ? -1 : 1,
