@@ -1,0 +1,239 @@
+/**
+ * Which device is chosen and what is said of the others, in processes of their own: a device is a choice for a whole process. TensorFlow and
+ * WebGPU need hardware, so small packages stand in for them that behave as those do with and without it.
+ */
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'cemiflow-device-'));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** A folder with the devices' code and the packages it may find: the real ones less `without`, and stand-ins by name. */
+async function installation(
+  name: string,
+  standIns: Record<string, string> = {},
+  without: string[] = [],
+): Promise<string> {
+  const folder = join(root, name);
+  const modules = join(folder, 'node_modules');
+  await mkdir(join(modules, '@tensorflow'), { recursive: true });
+  const hidden = new Set([
+    '@tensorflow',
+    ...without,
+    ...Object.keys(standIns),
+    'webgpu',
+    'tfjs-node',
+    'tfjs-node-gpu',
+  ]);
+  for (const scope of ['', '@tensorflow']) {
+    for (const entry of await readdir(join('node_modules', scope))) {
+      if (!hidden.has(entry))
+        await symlink(join(process.cwd(), 'node_modules', scope, entry), join(modules, scope, entry));
+    }
+  }
+  for (const [path, code] of Object.entries(standIns)) {
+    await mkdir(join(modules, path), { recursive: true });
+    await writeFile(join(modules, path, 'index.js'), code);
+    const type = code.includes('export ') ? 'module' : 'commonjs';
+    await writeFile(join(modules, path, 'package.json'), JSON.stringify({ main: 'index.js', type }));
+  }
+  await build({
+    entryPoints: ['stages/tensors/device.ts'],
+    outfile: join(folder, 'device.mjs'),
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'silent',
+  });
+  return folder;
+}
+
+/** Runs code with `openDevice` and `probeDevices` at hand; its `answer(...)` is the result. All else it prints is a failure. */
+async function answerIn(folder: string, code: string, env: Record<string, string> = {}): Promise<unknown> {
+  const script = `import { openDevice, probeDevices } from './device.mjs';
+    const answer = (value) => process.send(value);
+    ${code}`;
+  await writeFile(join(folder, 'script.mjs'), script);
+  const child = execa('node', ['script.mjs'], { cwd: folder, env, ipc: true, serialization: 'json' });
+  const value = await child.getOneMessage();
+  const { stdout, stderr } = await child;
+  expect(stdout + stderr).toBe('');
+  return value;
+}
+
+const OPEN_AUTO = `
+  const { name, description, rejected, threads } = await openDevice('auto', { threads: 2 });
+  answer({ name, description, rejected, threads });`;
+const open = (name: string): string => `
+  try { const { description } = await openDevice('${name}', { threads: 2 }); answer({ description }); }
+  catch ({ name, message, remedy }) { answer({ name, message, remedy }); }`;
+
+/** Registers tfjs' cpu backend under another name, as tfjs-node does with its own. */
+const tfjsNode = (onGpu: boolean): string => `
+  const tf = require('@tensorflow/tfjs');
+  const cpu = tf.findBackendFactory('cpu');
+  tf.registerBackend('tensorflow', () => Object.assign(cpu(), { firstUse: false, isUsingGpuDevice: ${String(onGpu)} }), 3);
+  for (const kernel of tf.getKernelsForBackend('cpu')) tf.registerKernel({ ...kernel, backendName: 'tensorflow' });
+  tf.setBackend('tensorflow');
+  if (!require('util').isNullOrUndefined(null)) throw new Error('no isNullOrUndefined');
+  if (!process.env.TF_CPP_MIN_LOG_LEVEL) console.error('libtensorflow talks');`;
+
+describe('without a GPU package', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await installation('plain');
+  });
+
+  test('auto takes onnx, with the threads it is given, and says why not the better ones', async () => {
+    expect(await answerIn(folder, OPEN_AUTO)).toEqual({
+      name: 'onnx',
+      description: expect.stringMatching(/^ONNX Runtime 1\.\d+\.\d+ on the CPU/),
+      threads: 2,
+      rejected: [
+        {
+          name: 'tensorflow',
+          why: 'neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed',
+          remedy: expect.stringContaining('npm install --no-save @tensorflow/tfjs-node-gpu@4.22.0'),
+        },
+        {
+          name: 'webgpu',
+          why: 'webgpu is not installed',
+          remedy: expect.stringContaining('npm install --no-save webgpu'),
+        },
+      ],
+    });
+  });
+
+  test('what is asked by name and does not work is an error with its reason and remedy', async () => {
+    expect(await answerIn(folder, open('tensorflow'))).toEqual({
+      name: 'StageError',
+      message:
+        "device 'tensorflow' does not work here: neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed",
+      remedy: expect.stringContaining('npm install'),
+    });
+    expect(await answerIn(folder, open('cuda'))).toEqual({
+      name: 'StageError',
+      message: "there is no device 'cuda'",
+      remedy: 'Choose auto, tensorflow, webgpu, onnx, wasm, cpu.',
+    });
+  });
+
+  test('probing tries all of them, best first, and leaves the process as it was', async () => {
+    const code = `
+      await openDevice('onnx', { threads: 1 });
+      const handlers = () => ['uncaughtException', 'unhandledRejection'].map((event) => process.listenerCount(event));
+      const before = handlers();
+      const reports = await probeDevices();
+      answer({ works: reports.map(({ name, works }) => [name, works]), handlers: [before, handlers()] });`;
+    expect(await answerIn(folder, code)).toEqual({
+      works: [
+        ['tensorflow', false],
+        ['webgpu', false],
+        ['onnx', true],
+        ['wasm', true],
+        ['cpu', true],
+      ],
+      handlers: [
+        [0, 0],
+        [0, 0],
+      ],
+    });
+  });
+
+  test('a number of threads below one is refused', async () => {
+    const code = `await openDevice('cpu', { threads: 0 }).catch(({ message }) => answer(message));`;
+    expect(await answerIn(folder, code)).toBe('threads must be a positive integer, not 0');
+  });
+});
+
+test('without onnxruntime-node, auto takes wasm', async () => {
+  const folder = await installation('no-onnx', {}, ['onnxruntime-node']);
+  expect(await answerIn(folder, OPEN_AUTO)).toMatchObject({
+    name: 'wasm',
+    threads: 1,
+    rejected: [
+      { name: 'tensorflow' },
+      { name: 'webgpu' },
+      {
+        name: 'onnx',
+        why: 'onnxruntime-node is not installed',
+        remedy: 'npm install --ignore-scripts --no-save onnxruntime-node@1.30.0',
+      },
+    ],
+  });
+});
+
+describe('tensorflow', () => {
+  test('with CUDA is what auto takes', async () => {
+    const folder = await installation('cuda', { '@tensorflow/tfjs-node-gpu': tfjsNode(true) });
+    expect(await answerIn(folder, OPEN_AUTO)).toEqual({
+      name: 'tensorflow',
+      description: 'TensorFlow with CUDA',
+      threads: 1,
+      rejected: [],
+    });
+  });
+
+  test('without CUDA is passed by, but can be asked for', async () => {
+    const folder = await installation('no-cuda', { '@tensorflow/tfjs-node': tfjsNode(false) });
+    expect(await answerIn(folder, OPEN_AUTO)).toMatchObject({
+      name: 'onnx',
+      rejected: [
+        {
+          name: 'tensorflow',
+          why: '@tensorflow/tfjs-node works, but sees no CUDA device, and ONNX Runtime is faster on a CPU',
+          remedy: expect.stringContaining('CUDA 11'),
+        },
+        { name: 'webgpu' },
+      ],
+    });
+    expect(await answerIn(folder, open('tensorflow'))).toEqual({ description: 'TensorFlow on the CPU' });
+  });
+
+  test('whose library was not downloaded says so, and the CPU package is tried next', async () => {
+    const broken = `throw new Error('The Node.js native addon module (tfjs_binding.node) can not be found at path: /x. \\nPlease run');`;
+    const folder = await installation('broken', { '@tensorflow/tfjs-node-gpu': broken });
+    expect(await answerIn(folder, open('tensorflow'))).toEqual({
+      name: 'StageError',
+      message:
+        "device 'tensorflow' does not work here: @tensorflow/tfjs-node-gpu: " +
+        'The Node.js native addon module (tfjs_binding.node) can not be found at path: /x',
+      remedy: 'npm rebuild @tensorflow/tfjs-node-gpu',
+    });
+    const both = await installation('broken-gpu', {
+      '@tensorflow/tfjs-node-gpu': broken,
+      '@tensorflow/tfjs-node': tfjsNode(false),
+    });
+    expect(await answerIn(both, open('tensorflow'))).toEqual({ description: 'TensorFlow on the CPU' });
+  });
+});
+
+describe('webgpu', () => {
+  const dawn = (adapter: string): string =>
+    `export const globals = {}; export const create = () => ({ requestAdapter: async () => (${adapter}) });`;
+
+  test('without an adapter is passed by, with the remedy', async () => {
+    const folder = await installation('no-adapter', { webgpu: dawn('null') });
+    expect(await answerIn(folder, open('webgpu'))).toEqual({
+      name: 'StageError',
+      message: "device 'webgpu' does not work here: no graphics adapter was found",
+      remedy: "Install the GPU's Vulkan driver (vulkaninfo --summary must list it).",
+    });
+  });
+
+  test('whose adapter cannot be started says what went wrong', async () => {
+    const adapter = `{ info: {}, features: new Set(), limits: {}, requestDevice: async () => { throw new Error('device lost.'); } }`;
+    const folder = await installation('lost', { webgpu: dawn(adapter) });
+    expect(await answerIn(folder, open('webgpu'))).toMatchObject({
+      message: expect.stringContaining('does not work here'),
+    });
+  });
+});
