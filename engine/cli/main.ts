@@ -21,10 +21,13 @@ const program = addCommon(new Command('cemiflow'))
   );
 for (const verb of verbs) addCommon(verb(program));
 
-// A reader that has seen enough (head, less) closes the pipe: that is no trouble.
+// A reader that has seen enough (head, less) closes the pipe: that is no trouble. A run goes on without its audience.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
 });
 
 try {

@@ -1,4 +1,5 @@
 /** The last words of a run: counts and time; after a failure the end of the log, where the rest is, and the line that resumes. */
+import { existsSync } from 'node:fs';
 import { logFile } from '../../journal/run-folder.js';
 import { lastWords } from '../../run/stage-log.js';
 import type { RunOutcome } from '../../run/summary.js';
@@ -26,9 +27,9 @@ export function endingLines(outcome: RunOutcome, { colors: c, resume }: EndingOp
     const remedy = remedies.get(name);
     if (remedy !== undefined) lines.push(`  ${remedy}`);
     const log = logFile(folder, name);
-    const tail = lastWords(log, logLines);
-    if (tail.length > 0)
-      lines.push(...tail.map((line) => c.dim(`  | ${line}`)), `  Its log: ${fromHere(log)}`);
+    lines.push(...lastWords(log, logLines).map((line) => c.dim(`  | ${line}`)));
+    // Not there where the stage could not even be begun.
+    if (existsSync(log)) lines.push(`  Its log: ${fromHere(log)}`);
   }
   if (failed.length > failuresShown)
     lines.push('', `and ${failed.length - failuresShown} more: cemiflow show ${summary.run}`);

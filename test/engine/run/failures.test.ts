@@ -1,0 +1,209 @@
+/** What happens when something goes wrong: failure modes, retries, time-outs, signals, kills. Through the real command. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { Lab, lives, summaryOf, until } from './lab.js';
+
+/** boom fails while slow is at work; free depends on neither. */
+const trouble = `
+  slow: { uses: ./fake.js, with: { hold: slow } }
+  next: { uses: ./fake.js, inputs: { a: slow } }
+  boom: { uses: ./fake.js, with: { hold: boom, fail: bug } }
+  below: { uses: ./fake.js, inputs: { a: boom } }
+  free: { uses: ./fake.js, with: { value: 7 } }
+  alone: { uses: ./fake.js, after: [free], with: { value: 8 } }
+`;
+
+/** Runs it until boom has failed; then lets slow go on. */
+async function failedRun(lab: Lab, ...words: string[]) {
+  lab.write(trouble);
+  const run = lab.start('run', 'x.yaml', '--json', '-j', '2', ...words);
+  await Promise.all([lab.started('slow'), lab.started('boom')]);
+  lab.go('boom');
+  await run.says('boom failed');
+  lab.go('slow');
+  const said = await run;
+  expect(said.exitCode).toBe(1);
+  return summaryOf(said);
+}
+
+test('after a failure what runs is finished and nothing new is started', async () => {
+  await using lab = Lab.create();
+  const { status, stages } = await failedRun(lab);
+  expect(status).toMatchObject({ slow: 'ok', boom: 'failed', below: 'skipped', next: 'skipped' });
+  const errors = Object.fromEntries(stages.map(({ name, error }) => [name, error]));
+  expect(errors).toMatchObject({ boom: 'x is not a function', below: 'boom failed', next: 'boom failed' });
+});
+
+test('with --keep-going only what depends on the failed stage is skipped', async () => {
+  await using lab = Lab.create();
+  const { status } = await failedRun(lab, '--keep-going');
+  expect(status).toEqual({
+    slow: 'ok',
+    next: 'ok',
+    boom: 'failed',
+    below: 'skipped',
+    free: 'ok',
+    alone: 'ok',
+  });
+});
+
+test('with --fail-fast what runs is cancelled, and has written its checkpoint', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  slow: { uses: ./fake.js, with: { hold: slow } }
+  boom: { uses: ./fake.js, with: { hold: boom, fail: bug } }
+`);
+  const run = lab.start('run', 'x.yaml', '--json', '--fail-fast');
+  await Promise.all([lab.started('slow'), lab.started('boom')]);
+  lab.go('boom');
+  const { status, stages } = summaryOf(await run);
+  expect(status).toEqual({ slow: 'cancelled', boom: 'failed' });
+  expect(stages[0]!.error).toBe('boom failed');
+  lab.go('slow');
+  const again = await lab.cemiflow('run', 'x.yaml', '-v', '--until', 'slow');
+  expect(again.stderr).toContain('slow | resumed from half way');
+});
+
+test('a failure ends with the last log lines, the log, and the line that resumes', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+  boom: { uses: ./fake.js, after: [fine], with: { fail: remedy } }
+`);
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--set', 'seed=3', '-f', 'fine');
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain('boom failed: the moon is full\n  Wait for the new moon.\n');
+  expect(stderr).not.toContain('at run (');
+  expect(stderr).toMatch(/ {2}Its log: runs\/.+\/logs\/boom\.log\n/);
+  // fine was forced, has ended, and must not be forced again.
+  expect(stderr).toMatch(
+    /1 finished stage is kept\. Resume: (npx cemiflow|node .+main\.js) run x\.yaml --set seed=3\n?$/,
+  );
+});
+
+test('a bug in a stage leaves its stack in the log', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  boom: { uses: ./fake.js, with: { fail: bug } }
+`);
+  await lab.cemiflow('run', 'x.yaml');
+  const { stdout } = await lab.cemiflow('logs', 'boom');
+  expect(stdout).toMatch(/TypeError: x is not a function\n\s+at run \(.*fake\.js/);
+});
+
+test('retry makes new attempts, which find the checkpoint; what the stage explains is not tried again', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  shy: { uses: ./fake.js, retry: { attempts: 3 }, with: { fail: times 2, value: 5 } }
+  sure: { uses: ./fake.js, retry: { attempts: 3 }, with: { fail: remedy } }
+`);
+  const { status } = await lab.run('-k');
+  expect(status).toEqual({ shy: 'ok', sure: 'failed' });
+  const { events } = await lab.journal();
+  const attempts = (name: string) =>
+    events.flatMap((event) => (event.type === 'stage-started' && event.stage === name ? event.attempt : []));
+  expect(attempts('shy')).toEqual([1, 2, 3]);
+  expect(attempts('sure')).toEqual([1]);
+});
+
+test('a stage over its time writes a checkpoint and has failed', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  slow: { uses: ./fake.js, timeout: 1, with: { hold: slow } }
+`);
+  const { stages } = await lab.run();
+  expect(stages[0]).toMatchObject({ status: 'failed', error: 'timed out after 1 s' });
+  lab.go('slow');
+  expect((await lab.cemiflow('run', 'x.yaml', '-v')).stderr).toContain('slow | resumed from half way');
+});
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s: exit code 130 after a checkpoint; finished stages are kept, and a run resumes',
+  async (signal) => {
+    await using lab = Lab.create();
+    lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+  slow: { uses: ./fake.js, inputs: { a: fine }, with: { hold: slow, value: 2 } }
+  below: { uses: ./fake.js, inputs: { a: slow } }
+`);
+    const run = lab.start('run', 'x.yaml', '--json');
+    const pid = await lab.started('slow');
+    run.kill(signal);
+    const said = await run;
+    expect(said.exitCode).toBe(130);
+    expect(summaryOf(said).status).toEqual({ fine: 'ok', slow: 'cancelled', below: 'skipped' });
+    expect(said.stderr).toContain('interrupted: slow writes a checkpoint; once more to kill');
+    expect(lives(pid)).toBe(false);
+    expect((await lab.cemiflow('list')).stdout).toContain('interrupted');
+    lab.go('slow');
+    const again = await lab.cemiflow('run', 'x.yaml', '--json', '-v');
+    expect(summaryOf(again).status).toEqual({ fine: 'cached', slow: 'ok', below: 'ok' });
+    expect(again.stderr).toContain('slow | resumed from half way');
+  },
+);
+
+test('a second Ctrl-C kills a stage that does not listen', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  deaf: { uses: ./fake.js, with: { hold: deaf, deaf: true } }
+`);
+  const run = lab.start('run', 'x.yaml');
+  const pid = await lab.started('deaf');
+  run.kill('SIGINT');
+  await run.says('once more to kill');
+  run.kill('SIGINT');
+  expect((await run).exitCode).toBe(130);
+  expect(lives(pid)).toBe(false);
+});
+
+test('kill -9 of the engine: its stages end too, the run shows as interrupted, nothing half-written stays', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+  slow: { uses: ./fake.js, inputs: { a: fine }, with: { hold: slow, value: 2 } }
+`);
+  const run = lab.start('run', 'x.yaml');
+  const pid = await lab.started('slow');
+  run.kill('SIGKILL');
+  await run;
+  await until(() => !lives(pid), 'the stage has ended with its engine');
+  const list = JSON.parse((await lab.cemiflow('list', '--json')).stdout) as { runs: { state: string }[] };
+  expect(list.runs.map(({ state }) => state)).toEqual(['interrupted']);
+  lab.go('slow');
+  const again = await lab.run();
+  expect(again.status).toEqual({ fine: 'cached', slow: 'ok' });
+  expect(again.stages[1]!.metrics).toEqual({ sum: 3 });
+  expect(readdirSync(lab.path('runs/cache/tmp'))).toEqual([]);
+  expect(readdirSync(lab.path('runs/cache/locks'))).toEqual([]);
+});
+
+test('kill -9 of a stage: said with its likeliest cause; a run resumes', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  slow: { uses: ./fake.js, with: { hold: slow, value: 2 } }
+`);
+  const run = lab.start('run', 'x.yaml');
+  process.kill(await lab.started('slow'), 'SIGKILL');
+  const { exitCode, stderr } = await run;
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(
+    'slow failed: its process was killed (SIGKILL)\n  If nobody did that, memory ran out',
+  );
+  lab.go('slow');
+  expect((await lab.run()).status).toEqual({ slow: 'ok' });
+});
+
+test('a journal whose last line is torn is read up to there', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+`);
+  const { run } = await lab.run();
+  const file = lab.path('runs', run, 'journal.jsonl');
+  const whole = readFileSync(file, 'utf8');
+  writeFileSync(file, whole.slice(0, -20));
+  const { stdout, exitCode } = await lab.cemiflow('show');
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain(`test ${run}: interrupted`);
+  expect(stdout).toMatch(/fine\s+fake\s+ok/);
+});
