@@ -3,11 +3,13 @@ import { cosine, hill, mix, ramp, sine } from './curves.js';
 import type { Expression, Head } from './head.js';
 import { Part, type Scene } from './scene.js';
 
-/** How fine the head's grid is: rows above the brows, rows of the face, columns around. */
+/** How fine the grids are: rows above the brows, rows of the face, columns around; rows and columns of hair. */
 export interface Detail {
   crown: number;
   face: number;
   columns: number;
+  hairRows: number;
+  hairColumns: number;
 }
 
 /** The head at rest, kept for all pictures of one person at one age. */

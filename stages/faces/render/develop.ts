@@ -64,34 +64,37 @@ function blur(light: Float32Array, size: number, sigma: number): void {
     kernel.push(weight);
     sum += weight;
   }
-  const line = new Float32Array(size * 3);
-  for (const [step, stride] of [
-    [3, size * 3],
-    [size * 3, 3],
-  ] as const)
-    // prettier-ignore
+  // One row or column with its ends repeated, so that the inner loop asks nothing.
+  const line = new Float32Array((size + 2 * radius) * 3);
+  const taps = Float64Array.from(kernel, (weight) => weight / sum);
+  for (let pass = 0; pass < 2; pass++) {
+    const step = pass === 0 ? 3 : size * 3;
+    const stride = pass === 0 ? size * 3 : 3;
     for (let row = 0; row < size; row++) {
       const start = row * stride;
+      for (let x = -radius; x < size + radius; x++) {
+        const at = start + (x < 0 ? 0 : x >= size ? size - 1 : x) * step;
+        const to = 3 * (x + radius);
+        line[to] = light[at]!;
+        line[to + 1] = light[at + 1]!;
+        line[to + 2] = light[at + 2]!;
+      }
       for (let x = 0; x < size; x++) {
         let r = 0;
         let g = 0;
         let b = 0;
-        for (let k = -radius; k <= radius; k++) {
-          const at = start + clamp(x + k, 0, size - 1) * step;
-          const w = kernel[k + radius]!;
-          r += w * light[at]!;
-          g += w * light[at + 1]!;
-          b += w * light[at + 2]!;
+        for (let k = 0; k < taps.length; k++) {
+          const from = 3 * (x + k);
+          const weight = taps[k]!;
+          r += weight * line[from]!;
+          g += weight * line[from + 1]!;
+          b += weight * line[from + 2]!;
         }
-        line[3 * x] = r / sum;
-        line[3 * x + 1] = g / sum;
-        line[3 * x + 2] = b / sum;
-      }
-      for (let x = 0; x < size; x++) {
         const at = start + x * step;
-        light[at] = line[3 * x]!;
-        light[at + 1] = line[3 * x + 1]!;
-        light[at + 2] = line[3 * x + 2]!;
+        light[at] = r;
+        light[at + 1] = g;
+        light[at + 2] = b;
       }
     }
+  }
 }

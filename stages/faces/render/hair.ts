@@ -3,6 +3,7 @@
  * The same edge paints hair roots on the scalp, so that no skin shows where strands are thin.
  */
 import { clamp, cosine, curveThrough, mix, noise2, ramp, sine } from './curves.js';
+import type { Detail } from './body.js';
 import type { Head } from './head.js';
 import type { HairStyle } from './person.js';
 import type { Scene } from './scene.js';
@@ -12,8 +13,6 @@ import type { Shot } from './shot.js';
 /** Anchors of the edge: the way around the head, 0 front, 1 side (ear), 2 back. */
 const WAYS = [0, 0.22, 0.42, 0.56, 0.66, 0.75, 0.86, 1, 1.12, 1.4, 2];
 const EDGE_STEPS = 160;
-const COLUMNS = 72;
-const ROWS = 22;
 
 interface Cut {
   top: number;
@@ -183,14 +182,21 @@ export class Hair {
   }
 
   /** Adds hair, and a hat over it, to the scene. */
-  build(scene: Scene): void {
+  build(scene: Scene, detail: Pick<Detail, 'hairRows' | 'hairColumns'>): void {
     // A hat presses the hair flat.
-    if (this.#cut) this.#shell(scene, this.#brim ? { ...this.#cut, top: 0.03 } : this.#cut, Part.Hair);
-    if (this.#brim) this.#shell(scene, { top: 0.12, side: 0.075, rim: 0.9, jag: 0, curl: 0 }, Part.Hat);
+    if (this.#cut)
+      this.#shell(scene, this.#brim ? { ...this.#cut, top: 0.03 } : this.#cut, Part.Hair, detail);
+    if (this.#brim)
+      this.#shell(scene, { top: 0.12, side: 0.075, rim: 0.9, jag: 0, curl: 0 }, Part.Hat, detail);
   }
 
   /** A shell over the skull; its vertices' `extra` is the distance above the edge. */
-  #shell(scene: Scene, cut: Cut, part: Part.Hair | Part.Hat): void {
+  #shell(
+    scene: Scene,
+    cut: Cut,
+    part: Part.Hair | Part.Hat,
+    { hairRows: rows, hairColumns: columns }: Pick<Detail, 'hairRows' | 'hairColumns'>,
+  ): void {
     const { head } = this;
     const p = head.person;
     const hat = part === Part.Hat;
@@ -200,10 +206,10 @@ export class Hair {
     const { rest, place, extra } = scene;
     const full = head.width(-0.4);
     const loose = cut.curl ? 0.55 : 0.14;
-    for (let r = 0; r < ROWS; r++) {
-      const t = r / (ROWS - 1);
-      for (let c = 0; c < COLUMNS; c++) {
-        const s = (c / COLUMNS) * 2 - 1;
+    for (let r = 0; r < rows; r++) {
+      const t = r / (rows - 1);
+      for (let c = 0; c < columns; c++) {
+        const s = (c / columns) * 2 - 1;
         const angle = Math.PI * (0.7 * s + 0.3 * s * s * s);
         const sin = sine(angle);
         const cos = cosine(angle);
@@ -226,7 +232,7 @@ export class Hair {
           thick +=
             (0.05 + 0.05 * p.wave * sine(y * 9 + p.texture)) * ramp(0.1, 0.7, y) * (cut.curl ? 1.6 : 1);
         const out = 0.012 + thick;
-        const v = first + r * COLUMNS + c;
+        const v = first + r * columns + c;
         place[3 * v] = a * sin + sin * cap * out;
         place[3 * v + 1] = y - (1 - cap * 0.85) * out;
         place[3 * v + 2] = middle + depth * cos + cos * cap * out;
@@ -236,8 +242,8 @@ export class Hair {
         extra[v] = e;
       }
     }
-    scene.vertices = first + ROWS * COLUMNS;
-    scene.grid(first, ROWS, COLUMNS, true, part);
+    scene.vertices = first + rows * columns;
+    scene.grid(first, rows, columns, true, part);
   }
 }
 

@@ -2,8 +2,8 @@
  * One picture of one person: builds the head for the shot, places the camera on the ArcFace template, finds what each sample sees,
  * and paints and lights it. Pixels are a pure function of (person, shot, size).
  *
- * Four samples a pixel decide what is seen. Where all four see the same smooth surface, one of them is painted; at edges, and in small
- * pictures everywhere, all four are. The painting itself is never sharper than a sample.
+ * Four samples a pixel decide what is seen. Where all four see the same smooth surface, one of them is painted (two in small pictures);
+ * at edges all four are. The painting itself is never sharper than a sample.
  */
 import { Backdrop } from './backdrop.js';
 import { buildEar, buildNeckAndShoulders, HeadMesh, type Detail } from './body.js';
@@ -27,7 +27,7 @@ export class FaceRenderer {
   readonly #hairSeen: Visibility;
   readonly #light: Float32Array;
   readonly #detail: Detail;
-  readonly #everySample: boolean;
+  readonly #small: boolean;
   #lastPerson: Person | undefined;
   #lastAge = NaN;
   #head!: Head;
@@ -53,8 +53,11 @@ export class FaceRenderer {
     this.#skin = new Visibility(this.#samples);
     this.#hairSeen = new Visibility(this.#samples);
     this.#light = new Float32Array(size * size * 3);
-    this.#everySample = size < 64;
-    this.#detail = size < 64 ? { crown: 9, face: 36, columns: 44 } : { crown: 12, face: 52, columns: 60 };
+    this.#small = size < 64;
+    this.#detail =
+      size < 64
+        ? { crown: 7, face: 34, columns: 42, hairRows: 15, hairColumns: 50 }
+        : { crown: 12, face: 50, columns: 60, hairRows: 22, hairColumns: 72 };
   }
 
   /** Fills size * size * 3 bytes (RGB) of `out` from `offset`. */
@@ -70,11 +73,20 @@ export class FaceRenderer {
       for (let x = 0; x < size; x++) {
         const at = 2 * y * samples + 2 * x;
         const o = 3 * (y * size + x);
-        if (!this.#everySample && this.#smooth(skin, hair, at, samples)) {
-          this.#shade(2 * x + 1, 2 * y + 1, at);
-          light[o] = rgb[0]!;
-          light[o + 1] = rgb[1]!;
-          light[o + 2] = rgb[2]!;
+        if (this.#smooth(skin, hair, at, samples)) {
+          if (this.#small) {
+            this.#shade(2 * x + 0.5, 2 * y + 0.5, at);
+            const [r, g, b] = [rgb[0]!, rgb[1]!, rgb[2]!];
+            this.#shade(2 * x + 1.5, 2 * y + 1.5, at + samples + 1);
+            light[o] = (r + rgb[0]!) / 2;
+            light[o + 1] = (g + rgb[1]!) / 2;
+            light[o + 2] = (b + rgb[2]!) / 2;
+          } else {
+            this.#shade(2 * x + 1, 2 * y + 1, at);
+            light[o] = rgb[0]!;
+            light[o + 1] = rgb[1]!;
+            light[o + 2] = rgb[2]!;
+          }
           continue;
         }
         let r = 0;
@@ -127,7 +139,7 @@ export class FaceRenderer {
     this.#camera = camera;
     this.#hair = hair;
     this.#unit = camera.unit(samples);
-    this.#painter = new Painter(head, expression, hair, shot, (this.#everySample ? 1 : 2) / this.#unit);
+    this.#painter = new Painter(head, expression, hair, shot, (this.#small ? 1.2 : 2) / this.#unit);
     this.#backdrop = new Backdrop(shot.background);
     this.#glasses = shot.glasses === 'none' ? undefined : new Glasses(head, camera, shot, samples);
     this.#inTheWay =
@@ -140,17 +152,21 @@ export class FaceRenderer {
 
     scene.clear();
     this.#mesh.build(scene, expression);
+    const headTriangles = scene.triangles;
     if (hair.edge(1) < 0.35) {
       buildEar(scene, head, -1);
       buildEar(scene, head, 1);
     }
+    const earTriangles = scene.triangles;
     buildNeckAndShoulders(scene, head);
     const skinTriangles = scene.triangles;
-    hair.build(scene);
+    hair.build(scene, this.#detail);
     camera.transform(scene.place, scene.normal, scene.screen, 0, scene.vertices, samples);
     this.#skin.clear();
     this.#hairSeen.clear();
-    this.#skin.draw(scene, 0, skinTriangles, false);
+    this.#skin.draw(scene, 0, headTriangles, true);
+    this.#skin.draw(scene, headTriangles, earTriangles, false);
+    this.#skin.draw(scene, earTriangles, skinTriangles, true);
     this.#hairSeen.draw(scene, skinTriangles, scene.triangles, false);
   }
 

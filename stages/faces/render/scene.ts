@@ -123,29 +123,46 @@ export class Visibility {
       const by = screen[b + 1]!;
       const cx = screen[c]!;
       const cy = screen[c + 1]!;
-      // Sample centers lie at integers + 0.5.
-      const x0 = Math.max(0, Math.ceil(Math.min(ax, bx, cx) - 0.5));
-      const x1 = Math.min(side - 1, Math.floor(Math.max(ax, bx, cx) - 0.5));
-      const y0 = Math.max(0, Math.ceil(Math.min(ay, by, cy) - 0.5));
-      const y1 = Math.min(side - 1, Math.floor(Math.max(ay, by, cy) - 0.5));
+      let low = ax < bx ? ax : bx;
+      let high = ax < bx ? bx : ax;
+      if (cx < low) low = cx;
+      if (cx > high) high = cx;
+      if (high <= 0.5 || low >= side) continue;
+      // Sample centers lie at integers + 0.5; numbers are positive where they are cut to integers.
+      const x0 = low <= 0.5 ? 0 : (low + 0.5) | 0;
+      const x1 = high >= side ? side - 1 : (high - 0.5) | 0;
+      low = ay < by ? ay : by;
+      high = ay < by ? by : ay;
+      if (cy < low) low = cy;
+      if (cy > high) high = cy;
+      if (high <= 0.5 || low >= side) continue;
+      const y0 = low <= 0.5 ? 0 : (low + 0.5) | 0;
+      const y1 = high >= side ? side - 1 : (high - 0.5) | 0;
       if (x0 > x1 || y0 > y1) continue;
       const inverse = 1 / area;
       const za = screen[a + 2]!;
       const zb = (screen[b + 2]! - za) * inverse;
       const zc = (screen[c + 2]! - za) * inverse;
+      // Barycentric weights (times area) of b and c, and how they change along a row and a column.
+      const bAlong = cy - ay;
+      const bDown = ax - cx;
+      const cAlong = ay - by;
+      const cDown = bx - ax;
       for (let y = y0; y <= y1; y++) {
-        const py = y + 0.5;
-        for (let x = x0; x <= x1; x++) {
-          const px = x + 0.5;
-          const wb = (px - ax) * (cy - ay) - (py - ay) * (cx - ax);
-          const wc = (bx - ax) * (py - ay) - (by - ay) * (px - ax);
-          if (wb < 0 || wc < 0 || wb + wc > area) continue;
-          const z = za + zb * wb + zc * wc;
-          const at = y * side + x;
-          if (z > depth[at]!) {
-            depth[at] = z;
-            triangle[at] = t + 1;
+        const px = x0 + 0.5 - ax;
+        const py = y + 0.5 - ay;
+        let wb = px * bAlong + py * bDown;
+        let wc = px * cAlong + py * cDown;
+        for (let at = y * side + x0, end = y * side + x1; at <= end; at++) {
+          if (wb >= 0 && wc >= 0 && wb + wc <= area) {
+            const z = za + zb * wb + zc * wc;
+            if (z > depth[at]!) {
+              depth[at] = z;
+              triangle[at] = t + 1;
+            }
           }
+          wb += bAlong;
+          wc += cAlong;
         }
       }
     }
