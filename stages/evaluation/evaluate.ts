@@ -77,7 +77,11 @@ function chosen(known: readonly string[], wanted: readonly string[] | undefined)
       `It has ${known.join(', ') || 'none'}: set with.protocols to some of them.`,
     );
   const names = wanted ? [...wanted] : [...known];
-  if (names.length === 0) throw new StageError('the verification set has no protocols');
+  if (names.length === 0)
+    throw new StageError(
+      'the verification set has no protocols',
+      'Ask for some where it is made: with.verification.identities of faces-render, or pairs for faces-import.',
+    );
   return names;
 }
 
