@@ -1,6 +1,6 @@
 """Reference numbers for the tests of recognition and evaluation, from PyTorch, NumPy and Python's colorsys.
 
-    python3 test/reference/recognition_reference.py > test/reference/recognition.json
+    python3 test/reference/recognition_reference.py | npx prettier --parser json > test/reference/recognition.json
 
 Needs torch and numpy (Debian: python3-torch). The network is arcface_torch's IResNet written down again with torch.nn, the
 losses are their authors' formulas with acos, verification is insightface's calculate_roc; all in float64.
