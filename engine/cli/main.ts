@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { version } from './invocation.js';
 import { addCommon } from './options.js';
-import { sayTrouble } from './trouble.js';
+import { sayTrouble, UsageError } from './trouble.js';
 import { verbs } from './verbs.js';
 
 const program = addCommon(new Command('cemiflow'))
@@ -13,7 +13,12 @@ const program = addCommon(new Command('cemiflow'))
   .exitOverride()
   .hook('preAction', (_, action) => {
     const { directory } = action.optsWithGlobals<{ directory?: string }>();
-    if (directory !== undefined) process.chdir(directory);
+    if (directory === undefined) return;
+    try {
+      process.chdir(directory);
+    } catch (error) {
+      throw new UsageError(`-C ${directory}: ${(error as Error).message}`);
+    }
   })
   .addHelpText(
     'after',

@@ -4,7 +4,7 @@
     python3 keep_sharpest.py --data SET --out SET --keep N
 
 SET is a folder as cemiflow's type `images` has it: set.json, shard-*.npy (uint8 [n, height, width, 3], RGB), labels.npy
-(int32 [count]). Sharpness is the mean |Laplacian| of the green channel, the measure of the stage `quality`.
+(int32 [count]). Sharpness is the mean |Laplacian| of the green channel, near enough to what the stage `quality` measures.
 """
 
 import argparse
