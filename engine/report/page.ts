@@ -78,7 +78,7 @@ th,td{padding:.32rem .8rem .32rem 0;text-align:right;border-bottom:1px solid var
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft)}tr.mark td{background:var(--mark)}
 ul.notes{margin:.6rem 0;padding:.7rem 1rem .7rem 2rem;background:var(--warn);border-radius:4px;max-width:64rem}
 figure{margin:1rem 0;display:inline-block;vertical-align:top;max-width:100%}figure svg{max-width:100%;height:auto}
-.plots{display:flex;flex-wrap:wrap;gap:1rem 2rem}.strips{display:flex;gap:3px;align-items:flex-start;overflow-x:auto;font-size:.8rem}
+.plots{display:flex;flex-wrap:wrap;gap:1rem 2.5rem;align-items:flex-end}.strips{display:flex;gap:3px;align-items:flex-start;overflow-x:auto;font-size:.8rem}
 .strips div{text-align:center}.strips .gap{margin-right:10px}img{max-width:100%}img.zoom{image-rendering:pixelated}
 details{margin:.5rem 0}summary{cursor:pointer}`;
 

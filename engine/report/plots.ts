@@ -27,15 +27,23 @@ const config: TopLevelSpec['config'] = {
     domainColor: '#999',
     tickColor: '#999',
   },
-  legend: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal', labelLimit: 260 },
+  legend: {
+    labelFontSize: 12,
+    titleFontSize: 12,
+    titleFontWeight: 'normal',
+    labelLimit: 260,
+    orient: 'bottom',
+    columns: 3,
+  },
   view: { stroke: null },
   range: { category: colours },
 };
 
+/** Narrow enough for two beside each other. */
 const base = {
   $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-  width: 520,
-  height: 260,
+  width: 400,
+  height: 230,
   config,
 } as const;
 

@@ -280,5 +280,5 @@ async function showSamples(
   sampler.dispose();
   const stride = width * height * 3;
   const images = Array.from({ length: count }, (_, i) => pixels.subarray(i * stride, (i + 1) * stride));
-  await writeSheet(join(context.output('model'), 'samples.png'), images, { width, height }, 8);
+  await writeSheet(join(context.output('model'), 'sample.png'), images, { width, height }, 8);
 }

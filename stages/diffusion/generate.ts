@@ -289,6 +289,7 @@ interface SetParts {
 /**
  * The set, and beside it: inquiry.npy uint8 [identities, H, W, 3]; inquiry-rows.npy, their rows in the inquiry set; and for
  * each image of the set generated.npy (1, or 0 for a copy of the inquiry image), m.npy and similarity.npy (NaN for copies).
+ * Pictures for the report: sample.png (rows: identities), strip.png and inquiry.png (one image of each).
  */
 async function writeSet(folder: string, parts: SetParts): Promise<void> {
   const { settings, inquiry, rows, images, similarity, m, provenance } = parts;
@@ -327,4 +328,12 @@ async function writeSet(folder: string, parts: SetParts): Promise<void> {
   writeNpy(join(folder, 'm.npy'), Float32Array.from(wanted), [wanted.length]);
   writeNpy(join(folder, 'similarity.npy'), Float32Array.from(measured), [measured.length]);
   await writeSheet(join(folder, 'sample.png'), sheet, inquiry, columns + 1);
+  // One column of a grid over m: sets of different m, from the same inquiry images and noise, stand side by side.
+  const shown = Array.from({ length: Math.min(8, rows.length) }, (_, identity) => identity);
+  const first = shown.map((identity) => images.pixels(identity * perIdentity, 1));
+  await writeSheet(join(folder, 'strip.png'), first, inquiry, 1);
+  const inquiries = shown.map((identity) =>
+    own.subarray(identity * images.stride, (identity + 1) * images.stride),
+  );
+  await writeSheet(join(folder, 'inquiry.png'), inquiries, inquiry, 1);
 }
