@@ -31,7 +31,10 @@ export const planVerb = (program: Command): Command =>
 
 export async function printPlan(experiment: Experiment, options: Options): Promise<void> {
   const decisions = await decisionsFor(experiment, options);
-  const { say, explain } = await import('../plan/why.js');
+  const [{ say, explain }, { fewReasons }] = await Promise.all([
+    import('../plan/why.js'),
+    import('./screen/words.js'),
+  ]);
   const kinds = new Map(experiment.stages.map(({ name, kind }) => [name, kind]));
   const rows = [...decisions].map(([name, decision]) => ({
     name,
@@ -45,7 +48,8 @@ export async function printPlan(experiment: Experiment, options: Options): Promi
   const paints = { cached: c.cyan, run: c.yellow, maybe: c.dim };
   const why = (name: string, reasons: string[]) => {
     const decision = decisions.get(name)!;
-    return (decision.act === 'reuse' ? explain(decision, experiment).slice(0, 1) : reasons).join('; ');
+    if (decision.act === 'reuse') return explain(decision, experiment)[0]!;
+    return options.verbose ? reasons.join('; ') : fewReasons(reasons);
   };
   printLines(
     columns(

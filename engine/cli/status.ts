@@ -23,7 +23,7 @@ async function status(file: string | undefined, _: unknown, command: Command): P
   const options = command.optsWithGlobals<CommonOptions & ExperimentOptions>();
   const experiment = await openExperiment(file, options);
   const decisions = await decisionsFor(experiment, options);
-  const [{ say, duration }, { listRuns }, { fewMetrics }] = await Promise.all([
+  const [{ say, duration }, { listRuns }, { fewMetrics, fewReasons }] = await Promise.all([
     import('../plan/why.js'),
     import('../journal/reader.js'),
     import('./screen/words.js'),
@@ -72,7 +72,7 @@ async function status(file: string | undefined, _: unknown, command: Command): P
         status,
         run ?? '',
         seconds === null ? '' : duration(seconds),
-        run === null ? reasons.join('; ') : fewMetrics(metrics),
+        run === null ? fewReasons(reasons) : fewMetrics(metrics),
       ]),
       (cell, column, row) =>
         column === 1 ? (rows[row]!.status === 'cached' ? c.cyan : c.yellow)(cell) : cell,

@@ -107,6 +107,24 @@ export class Pace {
 }
 
 export const timeLeft = (seconds: number | undefined): string =>
-  seconds === undefined ? '' : `${duration(Math.max(1, Math.round(seconds)))} left`;
+  seconds === undefined ? '' : `${wholeSeconds(Math.max(1, Math.round(seconds)))} left`;
+
+/** A guess has no tenths. */
+const wholeSeconds = (seconds: number): string => (seconds < 10 ? `${seconds}s` : duration(seconds));
+
+const widestReasons = 90;
+
+/** As many reasons as a line holds, and how many more there are. */
+export function fewReasons(reasons: readonly string[]): string {
+  let shown = 0;
+  let text = '';
+  for (const reason of reasons) {
+    const longer = text === '' ? reason : `${text}; ${reason}`;
+    if (shown > 0 && longer.length > widestReasons) return `${text}; and ${reasons.length - shown} more`;
+    text = longer;
+    shown++;
+  }
+  return text;
+}
 
 export { duration };

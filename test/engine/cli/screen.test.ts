@@ -5,7 +5,7 @@ import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
 import { liveScreen } from '../../../engine/cli/screen/live.js';
 import { plainScreen } from '../../../engine/cli/screen/plain.js';
-import { Pace, tally } from '../../../engine/cli/screen/words.js';
+import { fewReasons, Pace, tally } from '../../../engine/cli/screen/words.js';
 import type { Digest, StageKey } from '../../../engine/digest.js';
 import type { Decision } from '../../../engine/plan/plan.js';
 import type { RunEvent } from '../../../engine/run/events.js';
@@ -164,4 +164,11 @@ test('the time left comes from the rate since the first word, as a resume begins
 test('the tally leaves out what there is none of', () => {
   expect(tally({ ok: 2, cached: 0, failed: 1, skipped: 3 })).toBe('2 ran, 1 failed, 3 not started');
   expect(tally({})).toBe('nothing to do');
+});
+
+test('reasons that do not fit on a line are counted', () => {
+  expect(fewReasons(['with.m: 0 -> 1', 'seed: 1 -> 2'])).toBe('with.m: 0 -> 1; seed: 1 -> 2');
+  const long = 'x'.repeat(60);
+  expect(fewReasons([long, 'seed: 1 -> 2', long, 'y'])).toBe(`${long}; seed: 1 -> 2; and 2 more`);
+  expect(fewReasons(['x'.repeat(200), 'y'])).toBe(`${'x'.repeat(200)}; and 1 more`);
 });
