@@ -18,7 +18,7 @@ import {
 } from './options.js';
 import { colorsFor, printJson } from './output.js';
 import { printPlan } from './plan.js';
-import { Exit, exitCodes } from './trouble.js';
+import { Exit, exitCodes, sayTrouble } from './trouble.js';
 
 interface Options extends CommonOptions, ExperimentOptions, SelectOptions {
   dryRun?: true;
@@ -63,6 +63,15 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
   const words = { colors, quiet: options.quiet === true, verbose: options.verbose === true };
   const screen = await openScreen(process.stderr, words);
   const signals = listenForSignals();
+  let started = false;
+  /** The engine itself cannot go on (the disk of the journal is full, a bug). The stages at work end with it. */
+  const crash = (error: unknown) => {
+    screen.close();
+    sayTrouble(error, process.stderr);
+    process.stderr.write(`The finished stages are kept. Resume: ${commandLine()}\n`);
+    process.exit(exitCodes.stageFailed);
+  };
+  process.on('uncaughtException', crash);
   const outcome = await runExperiment(
     experiment,
     {
@@ -78,11 +87,20 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
       stop: signals.stop,
       kill: signals.kill,
     },
-    (event) => screen.take(event),
-  ).finally(() => {
-    screen.close();
-    signals.close();
-  });
+    (event) => {
+      started = true;
+      screen.take(event);
+    },
+  )
+    .catch((error: unknown) => {
+      if (started) crash(error);
+      throw error;
+    })
+    .finally(() => {
+      screen.close();
+      signals.close();
+      process.off('uncaughtException', crash);
+    });
   const resume = commandLine(withoutDoneForce(process.argv, experiment, outcome.summary));
   const lines = endingLines(outcome, { colors, resume });
   process.stderr.write(lines.map((line) => `${line}\n`).join(''));

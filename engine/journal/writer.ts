@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { thisProcess } from '../cache/owner.js';
+import { explained } from '../cache/trouble.js';
 import type { JournalEvent } from './events.js';
 import {
   experimentCopy,
@@ -25,11 +26,13 @@ export interface JournalWriter {
 
 /** Makes the folder of a new run and opens its journal. */
 export function createJournal(runsDir: string, composed: string): JournalWriter {
-  const { run, folder } = createFolder(runsDir);
-  mkdirSync(dirname(logFile(folder, 'any')));
-  writeFileSync(ownerFile(folder), JSON.stringify(thisProcess()));
-  writeFileSync(experimentCopy(folder), composed);
-  const file = openSync(journalFile(folder), 'a');
+  const { run, folder, file } = inWordsOfTrouble(runsDir, () => {
+    const made = createFolder(runsDir);
+    mkdirSync(dirname(logFile(made.folder, 'any')));
+    writeFileSync(ownerFile(made.folder), JSON.stringify(thisProcess()));
+    writeFileSync(experimentCopy(made.folder), composed);
+    return { ...made, file: openSync(journalFile(made.folder), 'a') };
+  });
   const heart = setInterval(() => {
     const now = Date.now() / 1000;
     try {
@@ -44,9 +47,11 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
     folder,
     append(event) {
       const timed = { at: new Date().toISOString(), ...event } as JournalEvent;
-      // One write a line: a crash tears at most the last line.
-      writeSync(file, `${JSON.stringify(timed)}\n`);
-      if (mustLast(timed)) fsyncSync(file);
+      inWordsOfTrouble(folder, () => {
+        // One write a line: a crash tears at most the last line.
+        writeSync(file, `${JSON.stringify(timed)}\n`);
+        if (mustLast(timed)) fsyncSync(file);
+      });
       return timed;
     },
     close() {
@@ -54,6 +59,15 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
       closeSync(file);
     },
   };
+}
+
+/** @throws CacheError for what the file system refuses: no space, no permission */
+function inWordsOfTrouble<T>(folder: string, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    throw explained(error, 'record the run', folder);
+  }
 }
 
 /** Metrics come by the thousand, and their last values are told again at the stage's end; what is cached will be found again. */

@@ -1,5 +1,6 @@
 /** The log of a stage: all that its attempts said in this run, with the engine's own remarks between. */
 import { appendFileSync, readFileSync } from 'node:fs';
+import { explained } from '../cache/trouble.js';
 
 export interface StageLog {
   write(line: string): void;
@@ -10,9 +11,15 @@ export interface StageLog {
 const mark = '--- ';
 
 export function openLog(file: string): StageLog {
-  const write = (line: string) => appendFileSync(file, `${line}\n`);
+  // Whole lines at once, so that a log is complete up to the moment a machine stops.
+  const write = (line: string) => {
+    try {
+      appendFileSync(file, `${line}\n`);
+    } catch (error) {
+      throw explained(error, 'write the log of a stage', file);
+    }
+  };
   return {
-    // Whole lines at once, so that a log is complete up to the moment a machine stops.
     write,
     remark: (line) => write(`${mark}${line}`),
   };

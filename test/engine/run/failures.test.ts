@@ -1,6 +1,7 @@
 /** What happens when something goes wrong: failure modes, retries, time-outs, signals, kills. Through the real command. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { mountDisk, temporaryFolder } from '../cache/rig.js';
 import { Lab, lives, summaryOf, until } from './lab.js';
 
 /** boom fails while slow is at work; free depends on neither. */
@@ -206,4 +207,41 @@ test('a journal whose last line is torn is read up to there', async () => {
   expect(exitCode).toBe(0);
   expect(stdout).toContain(`test ${run}: interrupted`);
   expect(stdout).toMatch(/fine\s+fake\s+ok/);
+});
+
+test('a disk that is full says so, with what is free and what to do; nothing half-written stays, and a run resumes', async () => {
+  await using lab = Lab.create();
+  const disk = temporaryFolder();
+  if (!mountDisk(disk, 'size=1m')) return;
+  lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+  big:
+    uses: command
+    after: [fine]
+    with: { run: "head -c 3000000 /dev/zero > \${{ outputs.out }}/zeros", outputs: { out: files } }
+`);
+  const full = await lab.cemiflow('run', 'x.yaml', '--runs-dir', `${disk}/runs`, '-k');
+  expect(full.exitCode).toBe(1);
+  expect(full.stderr).toMatch(/[Nn]o space left/);
+  expect(full.stderr).toContain('Resume: ');
+  expect(full.stderr).not.toMatch(/^ {4}at /m);
+  const { status } = await lab.run(
+    '--runs-dir',
+    `${disk}/runs`,
+    '--set',
+    'stages.big.with.run=echo 1 > ${{ outputs.out }}/one',
+  );
+  expect(status).toEqual({ fine: 'cached', big: 'ok' });
+});
+
+test('a runs folder that cannot be made is bad usage, said before anything runs', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+`);
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--runs-dir', 'x.yaml/runs');
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(
+    /^cemiflow: cannot record the run: a file is where .+x\.yaml\/runs needs a folder\n {2}Move it away/,
+  );
 });
