@@ -310,23 +310,17 @@ function setAt(
     );
     return node;
   }
+  if (last)
+    return merge(
+      node,
+      mapOf(step.name, { key: step.span, value }),
+      steps.slice(0, depth).map((at) => at.name),
+    );
   // Where the map does not exist yet, it is made.
-  const inner = last
-    ? value
-    : setAt(
-        below && !isNull(below.value)
-          ? below.value
-          : ({ type: 'map', entries: new Map(), span: step.span } as const),
-        steps,
-        depth + 1,
-        value,
-        problems,
-      );
-  return merge(
-    node,
-    mapOf(step.name, { key: step.span, value: inner }),
-    steps.slice(0, depth).map((at) => at.name),
-  );
+  const inner: Node =
+    below && !isNull(below.value) ? below.value : { type: 'map', entries: new Map(), span: step.span };
+  const entry = { key: below?.key ?? step.span, value: setAt(inner, steps, depth + 1, value, problems) };
+  return { ...node, entries: new Map([...node.entries, [step.name, entry]]) };
 }
 
 function mapOf(key: string, entry: Entry): MapNode {

@@ -20,6 +20,9 @@ export type Fault =
 const quick = { strict: false, validateSchema: false, meta: false, code: { optimize: false } } as const;
 const thorough = { allErrors: true, strict: false, verbose: true } as const;
 
+/** Errors of one value that are looked at: comparing all with all of them would take minutes in a hostile file. */
+const most = 2000;
+
 /** A schema made ready once; `check` is called for each value. */
 export class Checker {
   private readonly passes: ValidateFunction;
@@ -42,7 +45,7 @@ export class Checker {
   check(value: unknown): Fault[] {
     if (this.passes(value)) return [];
     this.explains ??= new Ajv2020({ ...thorough, useDefaults: this.defaults }).compile(this.schema);
-    return this.explains(value) ? [] : this.faults(this.explains.errors ?? [], []);
+    return this.explains(value) ? [] : this.faults((this.explains.errors ?? []).slice(0, most), []);
   }
 
   private faults(errors: readonly ErrorObject[], base: Path): Fault[] {
@@ -73,10 +76,10 @@ export class Checker {
     const value = (must: string, hint = description): Fault[] => [
       { kind: 'value', path, must, ...(hint === undefined ? {} : { hint }) },
     ];
-    const is = `is ${shown(error.data)}: it must`;
+    const is = (): string => `is ${shown(error.data)}: it must`;
     const params = error.params as Record<string, unknown>;
     if (error.propertyName !== undefined && error.keyword !== 'propertyNames') return [];
-    const of = typeof parent['title'] === 'string' && path.length > 0 ? { of: parent['title'] } : {};
+    const of = typeof parent['title'] === 'string' ? { of: parent['title'] } : {};
     switch (error.keyword) {
       case 'additionalProperties':
       case 'unevaluatedProperties': {
@@ -134,25 +137,27 @@ export class Checker {
         ];
       }
       case 'const':
-        return value(`${is} be ${shown(params['allowedValue'])}`);
+        return value(`${is()} be ${shown(params['allowedValue'])}`);
       case 'minimum':
       case 'maximum':
       case 'exclusiveMinimum':
       case 'exclusiveMaximum':
-        return value(`${is} be ${rangeWords(parent)}`);
+        return value(`${is()} be ${rangeWords(parent)}`);
       case 'multipleOf':
-        return value(`${is} be a multiple of ${String(params['multipleOf'])}`);
+        return value(`${is()} be a multiple of ${String(params['multipleOf'])}`);
       case 'minLength':
         return value(
-          params['limit'] === 1 ? 'is empty text' : `${is} have at least ${String(params['limit'])} letters`,
+          params['limit'] === 1
+            ? 'is empty text'
+            : `${is()} have at least ${String(params['limit'])} letters`,
         );
       case 'maxLength':
-        return value(`${is} have at most ${String(params['limit'])} letters`);
+        return value(`${is()} have at most ${String(params['limit'])} letters`);
       case 'pattern':
         return value(
           typeof parent['rule'] === 'string'
-            ? `${is} be ${parent['rule']}`
-            : `${is} match ${String(params['pattern'])}`,
+            ? `${is()} be ${parent['rule']}`
+            : `${is()} match ${String(params['pattern'])}`,
         );
       case 'minItems':
         return value(

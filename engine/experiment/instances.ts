@@ -12,7 +12,7 @@ import { placeOf, type Span } from './source.js';
 import type { StageSpec } from './structure.js';
 
 /** Instances of a whole experiment. */
-const maxInstances = 100_000;
+const maxInstances = 50_000;
 
 interface Defaults {
   seed: number;

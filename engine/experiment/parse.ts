@@ -37,13 +37,9 @@ export function parseYaml(source: Source, problems: Problems, start = 0): Node |
     );
     return undefined;
   }
-  const deep = tooDeep(tokens);
-  if (deep !== undefined) {
-    problems.add(
-      span(deep, deep + 1),
-      `maps and lists are nested more than ${limits.depth} deep here`,
-      'no experiment needs that: flatten it',
-    );
+  const hostile = hostileToken(tokens);
+  if (hostile) {
+    problems.add(span(hostile.offset, hostile.offset + 1), hostile.message, hostile.hint);
     return undefined;
   }
 
@@ -73,8 +69,17 @@ export function parseYaml(source: Source, problems: Problems, start = 0): Node |
   return convert(document.contents, text, span, problems);
 }
 
-/** The offset of the first collection beyond the limit. Walks with a list of its own instead of recursion. */
-function tooDeep(tokens: readonly CST.Token[]): number | undefined {
+interface Hostile {
+  offset: number;
+  message: string;
+  hint?: string;
+}
+
+/**
+ * What the library's composer would take a stack or minutes for: nesting, and faults by the hundred thousand, each of
+ * which would become an error with a stack trace. Walks with a list of its own instead of recursion.
+ */
+function hostileToken(tokens: readonly CST.Token[]): Hostile | undefined {
   const open: { token: CST.Token | null | undefined; depth: number }[] = tokens.map((token) => ({
     token,
     depth: 0,
@@ -82,13 +87,37 @@ function tooDeep(tokens: readonly CST.Token[]): number | undefined {
   while (open.length > 0) {
     const { token, depth } = open.pop()!;
     if (!token) continue;
-    if (depth > limits.depth) return token.offset;
-    if (token.type === 'document') open.push({ token: token.value, depth });
-    else if (token.type === 'block-map' || token.type === 'block-seq' || token.type === 'flow-collection')
+    if (depth > limits.depth)
+      return {
+        offset: token.offset,
+        message: `maps and lists are nested more than ${limits.depth} deep here`,
+        hint: 'no experiment needs that: flatten it',
+      };
+    if (token.type === 'document') {
+      const twice = repeated(token.start);
+      if (twice) return twice;
+      open.push({ token: token.value, depth });
+    } else if (token.type === 'block-map' || token.type === 'block-seq' || token.type === 'flow-collection') {
       for (const item of token.items) {
+        const twice = repeated(item.start) ?? repeated(item.sep ?? []);
+        if (twice) return twice;
         if ('key' in item) open.push({ token: item.key, depth: depth + 1 });
         open.push({ token: item.value, depth: depth + 1 });
       }
+    }
+  }
+  return undefined;
+}
+
+/** Anchors, tags or commas that stand behind each other before a value. */
+function repeated(before: readonly CST.SourceToken[]): Hostile | undefined {
+  for (const type of ['anchor', 'tag', 'comma'] as const) {
+    const second = before.filter((token) => token.type === type)[1];
+    if (second) {
+      const what =
+        type === 'comma' ? 'there is nothing between these commas' : `a value has one ${type} at most`;
+      return { offset: second.offset, message: `not valid YAML: ${what}` };
+    }
   }
   return undefined;
 }

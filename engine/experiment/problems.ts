@@ -25,13 +25,14 @@ export class Problems {
 
   /** The same problem at the same place (21 points of a matrix, say) is said once. */
   add(span: Span, message: string, hint?: string): void {
-    const place = placeOf(span);
-    const id = `${place.file}\0${place.origin ?? ''}\0${span.start}\0${message}`;
-    if (this.found.has(id)) return;
+    // A file with a hundred thousand problems is told quickly, too.
     if (this.found.size >= kept) {
       this.more += 1;
       return;
     }
+    const place = placeOf(span);
+    const id = `${place.file}\0${place.origin ?? ''}\0${span.start}\0${message}`;
+    if (this.found.has(id)) return;
     if (!this.sources.has(span.source)) this.sources.set(span.source, this.sources.size);
     const text = span.source.line(place.line);
     this.found.set(id, {

@@ -40,6 +40,7 @@ export interface Structure {
 }
 
 let fileChecker: Checker | undefined;
+let stageChecker: Checker | undefined;
 let profileChecker: Checker | undefined;
 
 export function readStructure(root: MapNode, scope: Scope, problems: Problems): Structure {
@@ -63,15 +64,24 @@ export function readStructure(root: MapNode, scope: Scope, problems: Problems): 
     top['stages'] = plainStages;
   }
 
-  fileChecker ??= new Checker(fileSchema());
+  const plainSchema = strict(schema) as FileSchema;
+  fileChecker ??= new Checker(fileSchema(plainSchema));
+  stageChecker ??= new Checker(stageSchema(plainSchema));
   const subject = subjectOf(root, scope);
   for (const fault of fileChecker.check(top)) {
     sayFault(fault, subject, problems);
-    const [first, stage, key] = 'key' in fault ? [...fault.path, fault.key] : fault.path;
-    if (first === 'stages' && stage !== undefined)
-      wrong.add(key === undefined ? String(stage) : `${stage}/${key}`);
-    else if (first !== undefined && first !== 'stages') remove(top, String(first), stage);
+    const [first, part] = 'key' in fault ? [...fault.path, fault.key] : fault.path;
+    if (first === 'stages' && part !== undefined) wrong.add(String(part));
+    else if (first !== undefined && first !== 'stages') remove(top, String(first), part);
   }
+  // One by one: the errors of ten thousand stages in one list would take the checker minutes to put together.
+  for (const [name, plain] of Object.entries(plainStages))
+    for (const fault of stageChecker.check(plain)) {
+      const path = ['stages', name, ...fault.path];
+      sayFault({ ...fault, path }, subject, problems);
+      const key = 'key' in fault ? [...fault.path, fault.key][0] : fault.path[0];
+      wrong.add(key === undefined ? name : `${name}/${key}`);
+    }
   checkProfiles(entryOf(root, 'profiles')?.value, scope, problems);
 
   if (isMap(stages))
@@ -178,7 +188,7 @@ function checkProfiles(profiles: Node | undefined, scope: Scope, problems: Probl
 
 function subjectOf(root: Node, scope: Scope, profile?: { key: Span; title: string }): Subject {
   const title = (path: Path, given: string | undefined): string =>
-    given ?? (path.length === 0 ? (profile?.title ?? 'an experiment') : `'${String(path.at(-1))}'`);
+    path.length === 0 ? (profile?.title ?? 'an experiment') : (given ?? `'${String(path.at(-1))}'`);
   const locate = (path: Path): { key: Span; value: Span } => {
     let node = root;
     let key = profile?.key ?? { ...root.span, end: root.span.start + 1 };
@@ -208,15 +218,22 @@ function subjectOf(root: Node, scope: Scope, profile?: { key: Span; title: strin
   };
 }
 
-/** Profiles are checked one by one, with their expressions in them, so here they are only maps. Kinds check their own `with`. */
-function fileSchema(): Record<string, unknown> {
-  const copy = strict(schema) as {
-    properties: Record<string, unknown>;
-    $defs: Record<string, Record<string, unknown>>;
-  };
-  copy.properties['profiles'] = { type: ['object', 'null'] };
-  delete copy.$defs['stage']!['allOf'];
-  return copy;
+interface FileSchema {
+  properties: Record<string, Record<string, unknown>>;
+  $defs: Record<string, Record<string, unknown>>;
+}
+
+/** Of all but stages and profiles, which are checked one by one. */
+function fileSchema(plain: FileSchema): Record<string, unknown> {
+  const { additionalProperties: _, ...stages } = plain.properties['stages']!;
+  const properties = { ...plain.properties, stages, profiles: { type: ['object', 'null'] } };
+  return { ...plain, properties };
+}
+
+/** Of one stage without its settings, which the schema of its kind checks. */
+function stageSchema(plain: FileSchema): Record<string, unknown> {
+  const { allOf: _, ...stage } = plain.$defs['stage']!;
+  return { ...stage, $defs: plain.$defs };
 }
 
 /** The schema of a file whose expressions are computed: the alternative "or an expression" is gone. */
