@@ -58,19 +58,25 @@ export function hash2(x: number, y: number): number {
   return ((h ^ (h >>> 15)) >>> 8) * (1 / 16777216);
 }
 
-/** Smooth noise in 0..1 with one cell per unit. */
+/** A lattice of 256 x 256 numbers in 0..1, for `noise2`. */
+const LATTICE = Float32Array.from({ length: 65536 }, (_, i) => hash2(i & 255, i >> 8));
+
+/** Smooth noise in 0..1 with one cell per unit; repeats after 256. */
 export function noise2(x: number, y: number): number {
   const xi = Math.floor(x);
   const yi = Math.floor(y);
-  let fx = x - xi;
-  let fy = y - yi;
-  fx = fx * fx * (3 - 2 * fx);
-  fy = fy * fy * (3 - 2 * fy);
-  const a = hash2(xi, yi);
-  const b = hash2(xi + 1, yi);
-  const c = hash2(xi, yi + 1);
-  const d = hash2(xi + 1, yi + 1);
-  return a + (b - a) * fx + (c - a + (a - b - c + d) * fx) * fy;
+  const u = x - xi;
+  const v = y - yi;
+  const fx = u * u * (3 - 2 * u);
+  const x0 = xi & 255;
+  const x1 = (xi + 1) & 255;
+  const y0 = (yi & 255) << 8;
+  const y1 = ((yi + 1) & 255) << 8;
+  const a = LATTICE[y0 + x0]!;
+  const c = LATTICE[y1 + x0]!;
+  const top = a + (LATTICE[y0 + x1]! - a) * fx;
+  const bottom = c + (LATTICE[y1 + x1]! - c) * fx;
+  return top + (bottom - top) * v * v * (3 - 2 * v);
 }
 
 /** A smooth curve (cubic Hermite, Catmull-Rom slopes) through anchors with rising x; constant outside. */

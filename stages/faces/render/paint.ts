@@ -14,6 +14,8 @@ function sq(x: number): number {
 }
 
 export class Painter {
+  /** Where to paint: (x, y, z) on the resting head. An array, as numbers handed to functions would each be put on the heap. */
+  readonly place = new Float64Array(3);
   /** Result of `paint`: sRGB albedo 0..1. */
   r = 0;
   g = 0;
@@ -27,7 +29,7 @@ export class Painter {
   readonly beardColour: Mutable;
   readonly gray: number;
   readonly #lip: Mutable;
-  readonly #brow: Mutable;
+  readonly #browColour: Mutable;
   readonly #soft: number;
   readonly #lines: number;
   readonly #gap: number;
@@ -64,7 +66,7 @@ export class Painter {
       this.hairColour[2] * dark * 0.95,
     ];
     const b = 0.62 - 0.16 * ramp(0.2, 0.7, p.hair[0]);
-    this.#brow = [
+    this.#browColour = [
       mix(p.hair[0], 0.6, silver * 0.6) * b + 0.02,
       mix(p.hair[1], 0.6, silver * 0.6) * b * 0.97 + 0.015,
       mix(p.hair[2], 0.6, silver * 0.6) * b * 0.94 + 0.015,
@@ -82,7 +84,7 @@ export class Painter {
     this.#gap = expression.jawDrop + 0.06 * ramp(0.35, 1, shot.smile);
     const squint = 1 - 0.22 * Math.max(0, shot.smile);
     this.#lidUp = p.eyeUpper * clamp(shot.eyeOpen, 0.04, 1.5) * (1 - 0.14 * head.aging);
-    this.#lidLow = p.eyeLower * mix(1, squint, 1) * clamp(0.35 + 0.65 * shot.eyeOpen, 0.4, 1.2);
+    this.#lidLow = p.eyeLower * squint * clamp(0.35 + 0.65 * shot.eyeOpen, 0.4, 1.2);
     this.#browY = p.browY - 0.045 * shot.browRaise + 0.03 * shot.frown + 0.008 * head.aging;
     this.#catchX = clamp(shot.light[0] * 0.5, -0.5, 0.5);
     this.#catchY = clamp(shot.light[1] * 0.5, -0.5, 0.1);
@@ -91,9 +93,10 @@ export class Painter {
   }
 
   #over(c: readonly number[], alpha: number): void {
-    this.r += (c[0]! - this.r) * alpha;
-    this.g += (c[1]! - this.g) * alpha;
-    this.b += (c[2]! - this.b) * alpha;
+    const keep = 1 - alpha;
+    this.r = this.r * keep + c[0]! * alpha;
+    this.g = this.g * keep + c[1]! * alpha;
+    this.b = this.b * keep + c[2]! * alpha;
   }
 
   #tint(r: number, g: number, b: number, alpha: number): void {
@@ -113,13 +116,15 @@ export class Painter {
     this.glint = 0;
   }
 
-  /** Paints the head at (x, y, z) of the resting head. */
-  paint(x: number, y: number, z: number): void {
-    const { head, shot } = this;
+  /** Paints the head at `place`. */
+  paint(): void {
+    const x = this.place[0]!;
+    const y = this.place[1]!;
+    const z = this.place[2]!;
+    const { head } = this;
     const p = head.person;
     const soft = this.#soft;
     const ax = x < 0 ? -x : x;
-    const side = x < 0 ? -1 : 1;
     this.plainSkin(0);
     this.gloss = 0.35 + 0.35 * p.shine;
     const front = z > 0.05;
@@ -150,11 +155,12 @@ export class Painter {
         const q = (sq(x - mole.x) + sq(y - mole.y)) / sq(mole.size + soft * 0.6);
         if (q < 1.6) this.#tint(0.42, 0.32, 0.3, mole.dark * (1 - ramp(0.5, 1.6, q)));
       }
-      if (y < 0.3) this.#eyeRegion(x, y, ax, side, soft);
-      if (y > tip - 0.2 || (this.#beard > 0 && ax > 0.45 && y > -0.2)) this.#noseAndMouth(x, y, ax, soft);
-      this.#wrinkles(x, y, ax, side);
+      if (y < 0.3 && y > -0.3 && ax < 0.7) this.#eye();
+      if (y < 0.05 && y > -0.45 && ax < 0.7) this.#brow();
+      if (y > tip - 0.2 || (this.#beard > 0 && ax > 0.45 && y > -0.2)) this.#noseAndMouth();
+      this.#wrinkles();
     }
-    this.#roots(x, y, z, ax);
+    this.#roots();
     if (front && this.#mask && y > 0.2) {
       const low = tip - 0.17 + 0.2 * sq(ax / 0.6);
       const cover = ramp(low - soft, low + soft + 0.01, y);
@@ -165,10 +171,15 @@ export class Painter {
         this.open = mix(this.open, 1, cover);
       }
     }
-    if (shot.eyeOpen < -9) this.open = 0;
   }
 
-  #eyeRegion(x: number, y: number, ax: number, side: number, soft: number): void {
+  /** The hollow of the eye, the lids, the eye itself and its lashes. */
+  #eye(): void {
+    const x = this.place[0]!;
+    const y = this.place[1]!;
+    const ax = x < 0 ? -x : x;
+    const side = x < 0 ? -1 : 1;
+    const soft = this.#soft;
     const p = this.head.person;
     const { shot } = this;
     const dx = ax - p.eyeX;
@@ -245,9 +256,19 @@ export class Painter {
       const wing = hill(sq((s - 1.08) / 0.18) + sq((dy + 0.012 + 0.06 * (s - 1)) / (0.014 + soft)));
       this.#over([0.12, 0.08, 0.08], wing * 0.55 * p.lashes);
     }
-    // Brow: a band that arches, tapers to the outside, with hairs.
+  }
+
+  /** A band that arches, tapers to the outside, with hairs. */
+  #brow(): void {
+    const { shot } = this;
+    const p = this.head.person;
+    const x = this.place[0]!;
+    const y = this.place[1]!;
+    const ax = x < 0 ? -x : x;
+    const side = x < 0 ? -1 : 1;
+    const soft = this.#soft;
     const bx = (ax - p.browInner) / (p.browOuter - p.browInner);
-    if (bx > -0.15 && bx < 1.1 && y < 0.05 && y > -0.45) {
+    if (bx > -0.15 && bx < 1.1) {
       const b = clamp(bx, 0, 1);
       const arch = p.browArch * (1 - sq((b - 0.6) / 0.6));
       const centre =
@@ -263,11 +284,15 @@ export class Painter {
       const q = Math.abs(y - centre) / half;
       const ends = ramp(-0.1, 0.12, bx) * (1 - ramp(0.86, 1.06, bx));
       const cover = (1 - ramp(0.62 - soft / half / 2, 1.2 + soft / half / 2, q + ragged)) * ends;
-      this.#over(this.#brow, cover * p.browDense * 0.92);
+      this.#over(this.#browColour, cover * p.browDense * 0.92);
     }
   }
 
-  #noseAndMouth(x: number, y: number, ax: number, soft: number): void {
+  #noseAndMouth(): void {
+    const x = this.place[0]!;
+    const y = this.place[1]!;
+    const ax = x < 0 ? -x : x;
+    const soft = this.#soft;
     const { head, shot } = this;
     const p = head.person;
     const my = head.mouthY;
@@ -290,7 +315,7 @@ export class Painter {
       this.open *= 1 - 0.25 * hill(sq(nx / (p.noseWidth * 1.1)) + sq((y - ny - 0.04) / 0.075));
     }
     // Where the beard grows: below a line from the sideburns over the cheeks to the lip.
-    if (this.#beard > 0) this.#paintBeard(x, y, ax);
+    if (this.#beard > 0) this.#paintBeard();
 
     const mw = this.expression.mouthWidth;
     const s = ax / mw;
@@ -346,7 +371,7 @@ export class Painter {
       }
       // The line between closed lips, and their corners.
       const slit =
-        hill(sq((y - line - gap * 0.0) / (0.013 + soft * 0.7))) *
+        hill(sq((y - line) / (0.013 + soft * 0.7))) *
         ramp(-0.1, 0.08, 1 - s) *
         (1 - 0.6 * ramp(0.03, 0.1, gap));
       this.#tint(0.38, 0.27, 0.27, slit * 0.88);
@@ -356,7 +381,10 @@ export class Painter {
     }
   }
 
-  #paintBeard(x: number, y: number, ax: number): void {
+  #paintBeard(): void {
+    const x = this.place[0]!;
+    const y = this.place[1]!;
+    const ax = x < 0 ? -x : x;
     const { head } = this;
     const p = head.person;
     const my = head.mouthY;
@@ -411,7 +439,11 @@ export class Painter {
     this.gloss *= 1 - 0.8 * alpha;
   }
 
-  #wrinkles(x: number, y: number, ax: number, side: number): void {
+  #wrinkles(): void {
+    const x = this.place[0]!;
+    const y = this.place[1]!;
+    const ax = x < 0 ? -x : x;
+    const side = x < 0 ? -1 : 1;
     const { head, shot } = this;
     const p = head.person;
     const my = head.mouthY;
@@ -487,7 +519,11 @@ export class Painter {
   }
 
   /** Hair roots on the scalp, and the soft shade where the hair begins. */
-  #roots(x: number, y: number, z: number, ax: number): void {
+  #roots(): void {
+    const x = this.place[0]!;
+    const y = this.place[1]!;
+    const z = this.place[2]!;
+    const ax = x < 0 ? -x : x;
     if (y > 0.75 || (y > -0.15 && ax < 0.5)) return;
     const { head, hair } = this;
     const p = head.person;

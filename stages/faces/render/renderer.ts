@@ -216,8 +216,9 @@ export class FaceRenderer {
         rgb[2] = toLinear(clamp(this.#backdrop.b, 0, 1));
       }
     }
-    // Between the strands of long hair is more hair, not the wall behind.
-    if (shaded && skinTriangle === 0 && this.#deepHair) hairAlpha = 0.8 + 0.2 * hairAlpha;
+    // Between strands is more hair, not the wall behind.
+    if (shaded && skinTriangle === 0 && hairAlpha < 1 && (this.#deepHair || this.#amidHair(at)))
+      hairAlpha = 0.8 + 0.2 * hairAlpha;
     if (hairAlpha > 0) {
       rgb[0] = mix(rgb[0]!, hr, hairAlpha);
       rgb[1] = mix(rgb[1]!, hg, hairAlpha);
@@ -243,6 +244,18 @@ export class FaceRenderer {
         rgb[2] = mix(rgb[2]!, toLinear(thing.b) * (ambientColour[2] + 0.7 * keyColour[2]), thing.cover);
       }
     }
+  }
+
+  /** Whether there is hair on all sides of a sample. */
+  #amidHair(at: number): boolean {
+    const { triangle } = this.#hairSeen;
+    const down = 2 * this.#samples;
+    return (
+      triangle[at - 2] !== 0 &&
+      triangle[at + 2] !== 0 &&
+      triangle[at - down] !== 0 &&
+      triangle[at + down] !== 0
+    );
   }
 
   #shadeSkin(t: number, sx: number, sy: number): void {
@@ -277,8 +290,12 @@ export class FaceRenderer {
     const paint = this.#painter;
     const kind = part[t]!;
     let skinLike = 1;
-    if (kind === Part.Head) paint.paint(rx, ry, rz);
-    else if (kind === Part.Ear) {
+    if (kind === Part.Head) {
+      paint.place[0] = rx;
+      paint.place[1] = ry;
+      paint.place[2] = rz;
+      paint.paint();
+    } else if (kind === Part.Ear) {
       paint.plainSkin(1);
       paint.open = 0.5 + 0.5 * ramp(0.2, 0.75, rz);
       if (nz < 0) {
