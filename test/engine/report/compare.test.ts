@@ -1,0 +1,228 @@
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import type { Digest } from '../../../engine/digest.js';
+import type { InputSource, Scalar } from '../../../engine/experiment/experiment.js';
+import type { JournalEvent, PlannedStage, StageStatus } from '../../../engine/journal/events.js';
+import { compareRuns } from '../../../engine/report/compare.js';
+import { html } from '../../../engine/report/page.js';
+import { compareSource, writeReport } from '../../../engine/report/report.js';
+import { foldRun, type RunRecord } from '../../../engine/report/run.js';
+import { csvTable, markdownTable, terminalTable } from '../../../engine/report/table.js';
+
+interface Stage {
+  kind: string;
+  inputs?: Record<string, string>;
+  point?: Record<string, Scalar>;
+  metrics?: Record<string, number>;
+  status?: StageStatus;
+}
+
+/** A run as its journal would tell it; `stages` by instance name. Each stage has one output, whose digest is its name. */
+function journalled(stages: Record<string, Stage>, report: RunRecord['started']['report'] = {}): RunRecord {
+  const at = '2026-01-02T03:04:05.000Z';
+  const planned = Object.entries(stages).map(([name, { kind, inputs = {}, point = {} }]): PlannedStage => {
+    const sources = Object.entries(inputs).map(([input, stage]): [string, InputSource[]] => [
+      input,
+      [{ from: 'stage', stage, output: 'out', type: 'files' }],
+    ]);
+    return {
+      name,
+      stage: name.split('@')[0]!,
+      kind,
+      point,
+      settings: {},
+      inputs: Object.fromEntries(sources),
+      outputs: { out: { type: 'files' } },
+      seed: 1,
+    };
+  });
+  const events: JournalEvent[] = [
+    {
+      at,
+      type: 'run-started',
+      run: 'r1',
+      name: 'x',
+      file: '/x.yaml',
+      command: ['cemiflow', 'run', 'x.yaml'],
+      pid: 1,
+      host: 'h',
+      device: 'cpu',
+      version: '0',
+      seed: 1,
+      params: {},
+      report,
+      stages: planned,
+    },
+    ...Object.entries(stages).map(([stage, { status = 'ok', metrics = {} }]): JournalEvent => ({
+      at,
+      type: 'stage-ended',
+      stage,
+      status,
+      seconds: 1,
+      peakRssBytes: 1,
+      outputs: { out: { type: 'files', digest: stage as Digest, bytes: 1, files: 1 } },
+      metrics,
+      warnings: [],
+    })),
+    { at, type: 'run-ended', status: 'ok', seconds: 2 },
+  ];
+  return foldRun(events)!;
+}
+
+const bare = (run: RunRecord) => ({ run, card: () => null });
+const score = (avg: number) => ({ 'lfw/accuracy': avg, 'avg/accuracy': avg });
+
+test('GtR is AVG of the baseline minus AVG, in the unit of accuracy', () => {
+  const run = journalled(
+    {
+      real: { kind: 'evaluate', metrics: score(0.95) },
+      cemi: { kind: 'evaluate', metrics: score(0.92) },
+    },
+    { baseline: 'real' },
+  );
+  const { rows, baseline } = compareRuns([bare(run)]);
+  expect(baseline).toBe('real');
+  expect(rows.map((row) => row.gtr)).toEqual([0, expect.closeTo(0.03, 12)]);
+});
+
+test('a baseline without a result is said, and no GtR is made up', () => {
+  const run = journalled({ cemi: { kind: 'evaluate', metrics: score(0.9) } }, { baseline: 'real' });
+  const { rows, notices } = compareRuns([bare(run)]);
+  expect(rows[0]!.gtr).toBeNull();
+  expect(notices[0]).toBe("The baseline 'real' has no result, so no GtR is given. Rows: cemi.");
+});
+
+test('replicas over seeds are one row: mean, sample standard deviation, count', () => {
+  const run = journalled({
+    'score@m=0,seed=1': { kind: 'evaluate', point: { m: 0, seed: 1 }, metrics: score(0.9) },
+    'score@m=0,seed=2': { kind: 'evaluate', point: { m: 0, seed: 2 }, metrics: score(0.94) },
+    'score@m=1,seed=1': { kind: 'evaluate', point: { m: 1, seed: 1 }, metrics: score(0.8) },
+  });
+  const { rows } = compareRuns([bare(run)]);
+  expect(rows).toHaveLength(2);
+  // ((0.02)^2 + (0.02)^2) / (2 - 1) under the root
+  expect(rows[0]).toMatchObject({
+    label: 'score@m=0',
+    params: { m: 0 },
+    n: 2,
+    std: expect.closeTo(Math.sqrt(0.0008), 12),
+  });
+  expect(rows[0]!.metrics['avg/accuracy']).toBeCloseTo(0.92, 12);
+  expect(rows[1]).toMatchObject({ n: 1, std: null });
+});
+
+test('a row shows the similarity of the set its model was trained on, under E_id and under the judge of that set', () => {
+  const run = journalled({
+    oracle: { kind: 'fr-train', metrics: {} },
+    set: { kind: 'generate', inputs: { model: 'oracle' }, metrics: { 'similarity/mean': 0.5 } },
+    other: { kind: 'generate', metrics: { 'similarity/mean': 0.1 } },
+    judged: {
+      kind: 'quality',
+      inputs: { dataset: 'set' },
+      metrics: { 'similarity/mean': 0.4, sharpness: 1.1 },
+    },
+    'judged-other': { kind: 'quality', inputs: { dataset: 'other' }, metrics: { 'similarity/mean': 0.2 } },
+    fr: { kind: 'fr-train', inputs: { dataset: 'set' } },
+    score: { kind: 'evaluate', inputs: { model: 'fr' }, metrics: score(0.9) },
+  });
+  const [row] = compareRuns([bare(run)]).rows;
+  expect(row!.metrics).toMatchObject({
+    'eid_similarity/mean': 0.5,
+    'judge_similarity/mean': 0.4,
+    judge_sharpness: 1.1,
+  });
+});
+
+test('a stage that failed has no row, and that is said', () => {
+  const run = journalled({
+    a: { kind: 'evaluate', metrics: score(0.9) },
+    b: { kind: 'evaluate', status: 'failed' },
+  });
+  const { rows, notices } = compareRuns([bare(run)]);
+  expect(rows.map((row) => row.label)).toEqual(['a']);
+  expect(notices[0]).toBe('b has no result in run r1 (failed): it has no row.');
+});
+
+test('cards that differ in what should be equal are pointed at; data and seeds may differ', () => {
+  const run = journalled({
+    a: { kind: 'evaluate', metrics: score(0.9) },
+    b: { kind: 'evaluate', metrics: score(0.9) },
+  });
+  const cards = {
+    a: { flip: true, loss: { margin: 0.4 }, data: { images: 10 }, seed: 1 },
+    b: { flip: true, loss: { margin: 0.3 }, data: { images: 20 }, seed: 2 },
+  };
+  const { notices } = compareRuns([{ run, card: (stage) => cards[stage as 'a' | 'b'] }]);
+  expect(notices.filter((notice) => notice.startsWith('Rows differ'))).toEqual([
+    'Rows differ in loss.margin: 0.4 (a); 0.3 (b).',
+  ]);
+});
+
+test('rows of two runs carry the name of their run', () => {
+  const run = journalled({ a: { kind: 'evaluate', metrics: score(0.9) } });
+  expect(compareRuns([bare(run), bare(run)]).rows.map((row) => row.label)).toEqual(['r1:a', 'r1:a']);
+});
+
+test('tables print per cent with two digits; CSV keeps every digit', () => {
+  const run = journalled(
+    { real: { kind: 'evaluate', metrics: score(0.95) }, cemi: { kind: 'evaluate', metrics: score(0.92345) } },
+    { baseline: 'real' },
+  );
+  const comparison = compareRuns([bare(run)]);
+  expect(terminalTable(comparison)).toMatch(/cemi +92\.3[45] +92\.3[45] +2\.6[56]/);
+  expect(markdownTable(comparison).split('\n')).toHaveLength(4);
+  expect(csvTable(comparison)).toContain('cemi,r1,cemi,1,');
+  expect(csvTable(comparison)).toContain('0.92345');
+});
+
+const folders: string[] = [];
+afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
+
+test('the report is one file: pictures inside, names escaped, weights from outside with their record', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'report-'));
+  folders.push(folder);
+  const put = (stage: string, file: string, content: string) => {
+    mkdirSync(join(folder, stage), { recursive: true });
+    writeFileSync(join(folder, stage, file), content);
+  };
+  const run = journalled(
+    {
+      'set@m=0': { kind: 'generate', point: { m: 0 } },
+      'score@m=0': { kind: 'evaluate', point: { m: 0 }, metrics: score(0.9) },
+      'score@m=1': { kind: 'evaluate', point: { m: 1 }, metrics: score(0.8) },
+    },
+    { title: 'a <b> & c', notes: ['read me'] },
+  );
+  put('set@m=0', 'strip.png', 'strip');
+  put('set@m=0', 'inquiry.png', 'inquiry');
+  put('score@m=0', 'roc.csv', 'protocol,far,tar\nlfw,0.01,0.5\nlfw,1,1\n');
+  put('score@m=0', 'result.json', '{"card": {"flip": true}}');
+  put('weights', 'config.json', '{"provenance": {"architecture": "UNet", "weights": "abc123"}}');
+  put('weights', 'record.json', '{"commit": "c0ffee"}');
+  run.started.stages[0]!.inputs = { init: [{ from: 'path', path: join(folder, 'weights') }] };
+
+  const file = join(folder, 'report.html');
+  expect(await writeReport(run, (digest) => join(folder, digest), file)).toBe(file);
+  const text = readFileSync(file, 'utf8');
+  expect(text).toContain('<h1>a &lt;b&gt; &amp; c</h1>');
+  expect(text).toContain(Buffer.from('strip').toString('base64'));
+  expect(text).toContain(Buffer.from('inquiry').toString('base64'));
+  expect(text).toContain('ROC on lfw.');
+  expect(text).toContain('UNet, sha256 abc123');
+  expect(text).toContain('c0ffee');
+  expect(text).toContain('read me');
+  expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
+});
+
+test('the card is read from the evaluate result, and is null where the artifact is gone', () => {
+  const run = journalled({ a: { kind: 'evaluate', metrics: score(0.9) } });
+  expect(compareSource(run, () => undefined).card('a')).toBeNull();
+});
+
+test('html escapes values and joins lists', () => {
+  expect(html`<p title="${'"x"'}">${['<', html`<b>${1}</b>`]}</p>`.text).toBe(
+    '<p title="&quot;x&quot;">&lt;<b>1</b></p>',
+  );
+});
