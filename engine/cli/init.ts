@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { initExperiment } from '../experiment/template.js';
 import { defaultFile } from './experiment-file.js';
 import { commandLine, fromHere, packageRoot, quoted } from './invocation.js';
 import type { CommonOptions } from './options.js';
@@ -36,23 +37,5 @@ function template(path: string): string {
   const name = basename(path)
     .replace(/\.ya?ml$/, '')
     .replace(/[^A-Za-z0-9_-]+/g, '-');
-  return `# yaml-language-server: $schema=${schema.replaceAll('\\', '/')}
-# Faces of rendered people, a recognition network trained on them, and how well it verifies people it has never seen.
-name: ${name}
-seed: 1
-params:
-  identities: 100
-stages:
-  faces:
-    uses: faces-render
-    with: { identities: "\${{ params.identities }}", size: 32 }
-  fr:
-    uses: fr-train
-    inputs: { dataset: faces }
-    # Sizes for a laptop; \`cemiflow schema fr-train\` explains all settings and the paper's values.
-    with: { backbone: custom, network: { widths: [16, 32, 64, 128], blocks: [1, 1, 1, 1] }, epochs: 4 }
-  score:
-    uses: evaluate
-    inputs: { model: fr, verification: faces.verification }
-`;
+  return initExperiment({ name, schema: schema.replaceAll('\\', '/') });
 }

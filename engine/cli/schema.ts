@@ -10,7 +10,9 @@ import { UsageError } from './trouble.js';
 export const schemaVerb = (program: Command): Command =>
   program
     .command('schema [kind]')
-    .description('list the stage kinds, or explain the settings of one')
+    .description(
+      'list the stage kinds, or explain the settings of one; experiment: the JSON Schema of experiment files',
+    )
     .addOption(jsonOption())
     .action(schema);
 
@@ -28,6 +30,10 @@ async function schema(kind: string | undefined, _: unknown, command: Command): P
         (cell, column) => (column === 0 ? c.bold(cell) : cell),
       ),
     );
+  }
+  if (kind === 'experiment') {
+    const { editorSchema } = await import('../experiment/editor-schema.js');
+    return printJson(editorSchema(registry));
   }
   const declaration = registry.get(kind);
   if (!declaration) {

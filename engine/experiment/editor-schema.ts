@@ -32,7 +32,7 @@ export function editorSchema(registry: StageRegistry): Schema {
 
 function settingsOf(declaration: StageDeclaration): Schema {
   const { $schema: _, $id: __, title: ___, ...settings } = declaration.schema;
-  return { ...(orExpression(settings) as Schema), description: declaration.summary };
+  return { description: declaration.summary, anyOf: [orExpression(settings), expression] };
 }
 
 /** The same schema, where each value that is no map may also be text with an expression in it. */

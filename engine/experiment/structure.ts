@@ -230,10 +230,14 @@ function fileSchema(plain: FileSchema): Record<string, unknown> {
   return { ...plain, properties };
 }
 
-/** Of one stage without its settings, which the schema of its kind checks. */
+/** Of one stage without what the list of kinds says: the kind's own schema checks its settings, and kinds.ts its name. */
 function stageSchema(plain: FileSchema): Record<string, unknown> {
-  const { allOf: _, ...stage } = plain.$defs['stage']!;
-  return { ...stage, $defs: plain.$defs };
+  const { allOf: _, ...stage } = plain.$defs['stage']! as {
+    allOf?: unknown;
+    properties: Record<string, object>;
+  };
+  const { anyOf: __, ...uses } = stage.properties['uses'] as { anyOf?: unknown };
+  return { ...stage, properties: { ...stage.properties, uses }, $defs: plain.$defs };
 }
 
 /** The schema of a file whose expressions are computed: the alternative "or an expression" is gone. */

@@ -173,7 +173,9 @@ test('status, why, show, logs and dag say where an experiment stands', async () 
 test('what init writes is valid', async () => {
   await using lab = Lab.create();
   expect((await lab.cemiflow('init')).exitCode).toBe(0);
-  expect((await lab.cemiflow('validate')).stdout).toBe('experiment.yaml is valid: 3 stages');
+  expect((await lab.cemiflow('validate')).stdout).toBe(
+    'experiment.yaml is valid: 3 stages, 7 with the points of their matrices',
+  );
   const again = await lab.cemiflow('init');
   expect(again).toMatchObject({
     exitCode: 2,
