@@ -10,7 +10,7 @@ import { fill, hasExpression, parseTemplate, type Template } from './expressions
 import type { Json, JsonObject, Scalar } from './experiment.js';
 import type { Problems } from './problems.js';
 import type { Span } from './source.js';
-import { isMap, type MapNode, nearestNode, type Node, type Path, type ScalarNode, toPlain } from './tree.js';
+import { isMap, type MapNode, nodeAt, type Node, type Path, type ScalarNode, toPlain } from './tree.js';
 
 /** Stands for a value whose expression failed: the problem is said, and no check of the value is worth anything. */
 export const failed: unique symbol = Symbol('failed');
@@ -210,8 +210,7 @@ export class Scope {
     if (at.name === 'matrix' && names.length === 1) return point?.from[names[0]!];
     if (at.name !== 'params') return undefined;
     if (!this.params || names.length === 0) return undefined;
-    const found = nearestNode(this.params, names);
-    return found.whole ? found.node : undefined;
+    return nodeAt(this.params, names);
   }
 
   /** The expressions in a text that name inputs and outputs. */

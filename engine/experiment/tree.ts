@@ -39,26 +39,12 @@ export function entryOf(node: Node | undefined, key: string): Entry | undefined 
   return node?.type === 'map' ? node.entries.get(key) : undefined;
 }
 
-export function valueAt(node: Node | undefined, key: string): Node | undefined {
-  return entryOf(node, key)?.value;
-}
-
-/** The node at a path, or the deepest one there is on the way to it. */
-export function nearestNode(root: Node, path: Path): { node: Node; key?: Span; whole: boolean } {
-  let node = root;
-  let key: Span | undefined;
-  for (const step of path) {
-    const entry =
-      node.type === 'map'
-        ? node.entries.get(String(step))
-        : node.type === 'list' && node.items[Number(step)]
-          ? { value: node.items[Number(step)]! }
-          : undefined;
-    if (!entry) return { node, ...(key ? { key } : {}), whole: false };
-    node = entry.value;
-    if ('key' in entry) key = (entry as Entry).key;
-  }
-  return { node, ...(key ? { key } : {}), whole: true };
+/** The node at a path. */
+export function nodeAt(root: Node, path: Path): Node | undefined {
+  return path.reduce<Node | undefined>((node, step) => {
+    if (node?.type === 'map') return node.entries.get(String(step))?.value;
+    return node?.type === 'list' ? node.items[Number(step)] : undefined;
+  }, root);
 }
 
 /** The plain value; `scalar` may replace a leaf. Depth is bounded by the parser. */

@@ -7,7 +7,7 @@ import { type Contexts, evaluate, type Suggest } from './evaluate.js';
 import type { Syntax } from './parser.js';
 import { embedded, type Template } from './template.js';
 
-export const deferred: ReadonlySet<string> = new Set(['inputs', 'outputs']);
+const deferred: ReadonlySet<string> = new Set(['inputs', 'outputs']);
 
 /** @returns a value, or text in which what names inputs and outputs is still an expression. @throws ExpressionError */
 export function fillNow(template: Template, contexts: Contexts, suggest: Suggest): Json {

@@ -19,7 +19,7 @@ export interface Branch {
 /** The names an expression may begin with. */
 export type Contexts = Readonly<Record<string, Branch>>;
 
-export function isBranch(value: Json | Branch): value is Branch {
+function isBranch(value: Json | Branch): value is Branch {
   return typeof value === 'object' && value !== null && typeof (value as Partial<Branch>).get === 'function';
 }
 
@@ -233,7 +233,7 @@ function sizeOf(value: Json): number {
 }
 
 /** false, null, 0 and '' are not true; all else is. */
-export function truthy(value: Json): boolean {
+function truthy(value: Json): boolean {
   return value !== false && value !== null && value !== 0 && value !== '';
 }
 
