@@ -55,6 +55,7 @@ export async function run(context: StageContext<FacesRenderSettings>): Promise<v
         }));
 
   const total = train.length + inquiry.length + plans.reduce((sum, plan) => sum + plan.orders.length, 0);
+  const look = (how: Vary): JsonObject => ({ size, population, vary: { ...how } });
   const started = performance.now();
   let done = 0;
   const take = (orders: readonly Order[], note: string, keep: (pixels: Uint8Array, first: number) => void) =>
@@ -74,8 +75,10 @@ export async function run(context: StageContext<FacesRenderSettings>): Promise<v
       for (let i = 0; i * stride < pixels.length; i++)
         writer.add(pixels.subarray(i * stride, (i + 1) * stride), orders[first + i]!.person);
     });
-    const people = output === 'images' ? identities : inquiry.length;
-    writer.finish({ provenance: provenance(context, settings, people, orders.length) });
+    const isTrain = output === 'images';
+    const people = isTrain ? identities : inquiry.length;
+    const how: JsonObject = isTrain ? { ...look(vary), perIdentity } : look(mild);
+    writer.finish({ provenance: provenance(seed, how, people, orders.length) });
   }
 
   const protocols = [];
@@ -90,24 +93,20 @@ export async function run(context: StageContext<FacesRenderSettings>): Promise<v
     context.output('verification'),
     { width: size, height: size },
     protocols,
-    provenance(context, settings, people, images),
+    provenance(seed, { ...look(vary), ...settings.verification }, people, images),
   );
   if (total > 0) context.metric('images_per_second', total / ((performance.now() - started) / 1000));
 }
 
-function provenance(
-  { seed }: StageContext<FacesRenderSettings>,
-  settings: Settings,
-  identities: number,
-  images: number,
-): SetProvenance {
+/** Each set states only the settings it depends on, so that a change of one leaves the others the same artifacts. */
+function provenance(seed: number, settings: JsonObject, identities: number, images: number): SetProvenance {
   return {
     kind: 'faces-render',
     asked: { identities, images },
     delivered: { identities, images },
     alignment: 'rendered to the ArcFace template by the five known landmarks (least-squares similarity)',
     realData: [],
-    settings: settings as unknown as JsonObject,
+    settings,
     seed,
   };
 }

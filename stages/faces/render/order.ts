@@ -12,7 +12,7 @@ export interface Order {
   image: number;
   vary: Vary;
   wish?: Wish;
-  /** People come in groups of this many that share sex, age, origin, colours and hair style. 1 where left out. */
+  /** People come in groups of this many that share sex, age and origin. 1 where left out. */
   lookalikes?: number;
 }
 

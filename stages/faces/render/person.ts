@@ -178,16 +178,13 @@ export interface Likeness {
   origin: number;
   second: number;
   blend: number;
-  hairStyle: HairStyle;
-  tone: number;
-  hairTone: number;
 }
 
 /**
  * The person with that number.
  *
  * @param purpose  the family of people, e.g. 'train': two purposes (or populations) have no person in common
- * @param like     draws a stranger who shares sex, age, origin, colours and hair style with somebody
+ * @param like     draws a stranger who shares sex, age and origin with somebody
  */
 export function personOf(
   seed: number,
@@ -215,10 +212,9 @@ export function personOf(
     origin: pick(),
     second: pick(),
     blend: u() < 0.65 ? 0 : 0.5 * u(),
-    hairStyle: 'short',
-    tone: u(),
-    hairTone: u(),
   };
+  const tone = u();
+  const hairDepth = u();
   const ways = u();
   const who = like ?? drawn;
   const { sex } = who;
@@ -228,7 +224,7 @@ export function personOf(
   const range = (trait: 'melanin' | 'hair' | 'wave', t: number): number =>
     mix(mix(first[trait][0], first[trait][1], t), mix(second[trait][0], second[trait][1], t), who.blend);
 
-  const melanin = clamp(range('melanin', who.tone) + 0.03 * bell(), 0, 1);
+  const melanin = clamp(range('melanin', tone) + 0.03 * bell(), 0, 1);
   const skin = along(SKIN, melanin);
   const undertone = bell(); // rosy .. golden
   const olive = bell();
@@ -237,7 +233,7 @@ export function personOf(
   skin[1] *= (1 + 0.012 * undertone + 0.008 * olive) * light;
   skin[2] *= (1 - 0.04 * undertone - 0.03 * olive - 0.01) * light;
 
-  const hairTone = range('hair', who.hairTone * (0.4 + 0.6 * who.hairTone));
+  const hairTone = range('hair', hairDepth * (0.4 + 0.6 * hairDepth));
   const hair = along(HAIR, hairTone);
   const ginger = u() < of('red') * 0.35 ? 0.4 + 0.6 * u() : 0;
   hair[0] = mix(hair[0], 0.52 + 0.2 * hairTone, ginger);
@@ -278,7 +274,6 @@ export function personOf(
       break;
     }
   }
-  if (like) hairStyle = like.hairStyle;
 
   const beardWay = u();
   const beard: BeardStyle =
@@ -379,5 +374,5 @@ export function personOf(
     frames: { square: u(), size: 0.2 + 0.035 * bell(), thick: 0.012 + 0.014 * u(), tint: u() },
     texture: random.int(1 << 20),
   };
-  return { person, likeness: { ...who, hairStyle } };
+  return { person, likeness: who };
 }

@@ -5,8 +5,8 @@
  *   general          LFW: any two pictures
  *   frontal_profile  CFP-FP: a nearly frontal picture and a nearly profile one
  *   age_gap          AgeDB-30: years between the pictures, of any pair
- *   cross_age        CALFW: years between the pictures of one person; strangers of the same age who look alike
- *   cross_pose       CPLFW: other poses in all pairs; strangers who look alike
+ *   cross_age        CALFW: years between the pictures, of any pair; strangers of one sex and origin
+ *   cross_pose       CPLFW: other poses in all pairs; strangers of one sex and origin
  *
  * Every person has as many first pictures (frontal, young) as second ones (turned, old): image < half is a first one.
  */
@@ -17,7 +17,7 @@ import type { Vary } from './shot.js';
 export const PROTOCOLS = ['general', 'frontal_profile', 'age_gap', 'cross_age', 'cross_pose'] as const;
 export type ProtocolName = (typeof PROTOCOLS)[number];
 
-/** Strangers who look alike come in groups of this many, so that negatives can be drawn among them. */
+/** People of one sex, age and origin come in groups of this many, so that negatives can be drawn among them. */
 const LOOKALIKES = 4;
 
 export interface VerificationSettings {
@@ -116,11 +116,6 @@ export function planProtocol(
           i = random.int(perIdentity);
           do j = random.int(perIdentity);
           while (positive && j === i);
-        } else if (name === 'cross_age' && !positive) {
-          // Both young, or both old.
-          const second = half * random.int(2);
-          i = second + random.int(half);
-          j = second + random.int(half);
         }
         let p = a * perIdentity + i;
         let q = b * perIdentity + j;

@@ -53,6 +53,11 @@ test('renders a training set, inquiry images and five protocols, and the same by
   const again = await lab.run(stage, { inputs: {}, settings: few });
   for (const name of ['images', 'inquiry', 'verification'])
     expect(bytesOf(again.outputs[name]!)).toEqual(bytesOf(ran.outputs[name]!));
+  // A change of the protocols leaves the training set the same artifact, so that nothing trains again.
+  const harder = { ...few.verification, ageGap: 40 };
+  const changed = await lab.run(stage, { inputs: {}, settings: { ...few, verification: harder } });
+  expect(bytesOf(changed.outputs['images']!)).toEqual(bytesOf(ran.outputs['images']!));
+  expect(bytesOf(changed.outputs['verification']!)).not.toEqual(bytesOf(ran.outputs['verification']!));
   const other = await lab.run(stage, { inputs: {}, settings: few, seed: 2 });
   expect(bytesOf(other.outputs['images']!)).not.toEqual(bytesOf(ran.outputs['images']!));
 });
