@@ -4,30 +4,34 @@ import type { PlannedStage } from '../journal/events.js';
 import { type Material, readJson, readPicture, readRoc } from './material.js';
 import { accuracyPlot, axisOf, drawSvg, lossPlot, rocPlot, similarityPlot } from './plots.js';
 
-export async function plots({ run, comparison, folder }: Material): Promise<Html> {
+/** Whether the file's `report.plots` asks for it; where it names none, all are drawn. */
+const wants = ({ run }: Material, name: string) => run.started.report.plots?.includes(name) ?? true;
+
+export async function plots(material: Material): Promise<Html> {
+  const { run, comparison, folder } = material;
   const drawn: Html[] = [];
   const draw = async (spec: Parameters<typeof drawSvg>[0] | undefined, caption: string) => {
     if (spec) drawn.push(figure(raw(await drawSvg(spec)), caption));
   };
   const axis = axisOf(comparison.rows);
-  if (axis) {
+  if (axis && wants(material, 'accuracy-over-m'))
     await draw(
       accuracyPlot(comparison, axis),
       `AVG accuracy over ${axis}; bars: one standard error. Dashed: rows without ${axis}.`,
     );
+  if (axis && wants(material, 'similarity'))
     await draw(
       similarityPlot(comparison, axis),
       `Mean similarity of generated images to their inquiry image over ${axis}.`,
     );
-  }
   const curves = comparison.rows.map((row) => ({ label: row.label, points: readRoc(folder(row.stage)) }));
-  for (const protocol of comparison.protocols.slice(0, 5)) {
+  for (const protocol of wants(material, 'roc') ? comparison.protocols : []) {
     const of = curves
       .map(({ label, points }) => ({ label, points: points.get(protocol) ?? [] }))
       .filter(({ points }) => points.length > 0);
     if (of.length > 0) await draw(rocPlot(of, protocol), `ROC on ${protocol}.`);
   }
-  for (const kind of ['diffusion-train', 'fr-train']) {
+  for (const kind of wants(material, 'loss') ? ['diffusion-train', 'fr-train'] : []) {
     const losses = new Map(
       [...run.series].flatMap(([stage, metrics]) =>
         run.planned.get(stage)?.kind === kind && metrics.has('loss') ? [[stage, metrics.get('loss')!]] : [],
@@ -43,7 +47,9 @@ export async function plots({ run, comparison, folder }: Material): Promise<Html
 }
 
 /** For each stage with strips: inquiry images, then one column a matrix point. The same rows, the same noise. */
-export function grids({ run, folder }: Material): Html {
+export function grids(material: Material): Html {
+  if (!wants(material, 'samples')) return raw('');
+  const { run, folder } = material;
   const byStage = new Map<string, PlannedStage[]>();
   for (const stage of run.started.stages) {
     if (readPicture(folder(stage.name), 'strip.png'))

@@ -216,6 +216,22 @@ test('the report is one file: pictures inside, names escaped, weights from outsi
   expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
 });
 
+test('report.plots says which plots are drawn', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'report-'));
+  folders.push(folder);
+  const stages = {
+    'score@m=0': { kind: 'evaluate', point: { m: 0 }, metrics: score(0.9) },
+    'score@m=1': { kind: 'evaluate', point: { m: 1 }, metrics: score(0.8) },
+  };
+  const written = async (plots: string[]) =>
+    readFileSync(
+      await writeReport(journalled(stages, { plots }), () => undefined, join(folder, 'r.html')),
+      'utf8',
+    );
+  expect(await written(['accuracy-over-m'])).toContain('AVG accuracy over m');
+  expect(await written(['roc'])).not.toContain('AVG accuracy over m');
+});
+
 test('the card is read from the evaluate result, and is null where the artifact is gone', () => {
   const run = journalled({ a: { kind: 'evaluate', metrics: score(0.9) } });
   expect(compareSource(run, () => undefined).card('a')).toBeNull();
