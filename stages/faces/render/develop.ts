@@ -17,7 +17,8 @@ export function develop(
   offset: number,
 ): void {
   const sigma = (shot.blur * size) / 112;
-  if (sigma > 0.12) blur(light, size, sigma);
+  // Below a quarter of a pixel the bell does not reach the neighbours.
+  if (sigma > 0.25) blur(light, size, sigma);
   const gain = [
     1.02 * shot.exposure * (1 + shot.warmth),
     1.02 * shot.exposure,

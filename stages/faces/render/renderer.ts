@@ -63,48 +63,44 @@ export class FaceRenderer {
   /** Fills size * size * 3 bytes (RGB) of `out` from `offset`. */
   render(person: Person, shot: Shot, out: Uint8Array, offset = 0): void {
     this.#prepare(person, shot);
+    for (let y = 0; y < this.size; y++) this.#row(y);
+    develop(this.#light, this.size, shot, out, offset);
+  }
+
+  /** One row of pixels; a function of its own, as V8 compiles long loops of a rarely called one again and again. */
+  #row(y: number): void {
     const { size } = this;
     const samples = this.#samples;
     const light = this.#light;
     const rgb = this.#rgb;
-    const skin = this.#skin;
-    const hair = this.#hairSeen;
-    for (let y = 0; y < size; y++)
-      for (let x = 0; x < size; x++) {
-        const at = 2 * y * samples + 2 * x;
-        const o = 3 * (y * size + x);
-        if (this.#smooth(skin, hair, at, samples)) {
-          if (this.#small) {
-            this.#shade(2 * x + 0.5, 2 * y + 0.5, at);
-            const [r, g, b] = [rgb[0]!, rgb[1]!, rgb[2]!];
-            this.#shade(2 * x + 1.5, 2 * y + 1.5, at + samples + 1);
-            light[o] = (r + rgb[0]!) / 2;
-            light[o + 1] = (g + rgb[1]!) / 2;
-            light[o + 2] = (b + rgb[2]!) / 2;
-          } else {
-            this.#shade(2 * x + 1, 2 * y + 1, at);
-            light[o] = rgb[0]!;
-            light[o + 1] = rgb[1]!;
-            light[o + 2] = rgb[2]!;
-          }
-          continue;
-        }
-        let r = 0;
-        let g = 0;
-        let b = 0;
-        for (let k = 0; k < 4; k++) {
+    for (let x = 0; x < size; x++) {
+      const at = 2 * y * samples + 2 * x;
+      const o = 3 * (y * size + x);
+      const smooth = this.#smooth(at);
+      let r = 0;
+      let g = 0;
+      let b = 0;
+      let taken = 0;
+      if (smooth && !this.#small) {
+        this.#shade(2 * x + 1, 2 * y + 1, at);
+        r = rgb[0]!;
+        g = rgb[1]!;
+        b = rgb[2]!;
+        taken = 1;
+      } else
+        for (let k = 0; k < 4; k += smooth ? 3 : 1) {
           const dx = k & 1;
           const dy = k >> 1;
           this.#shade(2 * x + dx + 0.5, 2 * y + dy + 0.5, at + dy * samples + dx);
           r += rgb[0]!;
           g += rgb[1]!;
           b += rgb[2]!;
+          taken++;
         }
-        light[o] = r / 4;
-        light[o + 1] = g / 4;
-        light[o + 2] = b / 4;
-      }
-    develop(light, size, shot, out, offset);
+      light[o] = r / taken;
+      light[o + 1] = g / taken;
+      light[o + 2] = b / taken;
+    }
   }
 
   /**
@@ -171,8 +167,10 @@ export class FaceRenderer {
   }
 
   /** Whether four samples see one smooth surface, so that one stands for all. */
-  #smooth(skin: Visibility, hair: Visibility, at: number, samples: number): boolean {
-    const { triangle, depth } = skin;
+  #smooth(at: number): boolean {
+    const samples = this.#samples;
+    const hair = this.#hairSeen;
+    const { triangle, depth } = this.#skin;
     const part = this.#scene.part;
     const t = triangle[at]!;
     const p = t === 0 ? 0 : part[t - 1]!;
