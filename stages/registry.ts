@@ -9,7 +9,9 @@ import { stage as diffusionTrain } from './diffusion/diffusion-train.stage.js';
 import { stage as generate } from './diffusion/generate.stage.js';
 import { stage as evaluate } from './evaluation/evaluate.stage.js';
 import { stage as quality } from './evaluation/quality.stage.js';
+import { stage as facesImport } from './faces/faces-import.stage.js';
 import { stage as facesRender } from './faces/faces-render.stage.js';
+import { stage as faceApiModel } from './recognition/face-api/face-api-model.stage.js';
 import { stage as frTrain } from './recognition/fr-train.stage.js';
 import { stage as similarityBucketing } from './similarity/similarity-bucketing.stage.js';
 
@@ -19,6 +21,8 @@ const declarations = [
   command,
   diffusionTrain,
   evaluate,
+  faceApiModel,
+  facesImport,
   facesRender,
   frTrain,
   generate,

@@ -6,11 +6,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { type JsonObject, StageError } from '../contract.js';
+import { StageError } from '../contract.js';
 import type { ModelProvenance } from '../data/provenance.js';
 import { type NamedTensor, readSafetensors, writeSafetensors } from '../data/safetensors.js';
 import { l2normalise } from '../tensors/layers.js';
 import { fromNamed, type Layout, layoutOf, type Scope } from '../tensors/network.js';
+import type { FaceApiConfig } from './face-api/recogniser.js';
 import { earlyFeatures, iresnet, type IResNetConfig } from './iresnet.js';
 
 export const classifierName = 'classifier.weight';
@@ -28,9 +29,7 @@ export interface RecognitionConfig {
 }
 
 /** config.json of any model that gives embeddings. */
-export type RecogniserConfig =
-  | RecognitionConfig
-  | ({ format: 'cemiflow-model/1'; kind: 'face-api'; provenance?: ModelProvenance } & JsonObject);
+export type RecogniserConfig = RecognitionConfig | FaceApiConfig;
 
 /** @throws StageError where the folder holds no model that gives embeddings */
 export function readRecogniserConfig(folder: string): RecogniserConfig {

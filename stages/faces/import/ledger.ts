@@ -1,0 +1,126 @@
+/** The ledger of an import: what became of every file, and why; for people (the report), and for programs (ledger.csv). */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PhotoFolder } from './folder.js';
+import type { Looked } from './looked.js';
+import type { LeftOut } from './selection.js';
+
+export type Use = 'images' | 'verification' | 'inquiry';
+
+export interface LedgerLine {
+  file: string;
+  identity: string;
+  /** Where it went; several where people are shared; none where it was left out. */
+  uses: Use[];
+  looked?: Looked;
+  /** Why it was left out, beside what `looked` says. */
+  left?: LeftOut | 'in_no_pair' | 'not_in_a_persons_folder';
+}
+
+const reasons: Record<Looked['sight'] | NonNullable<LedgerLine['left']>, string> = {
+  face: '',
+  as_it_is: '',
+  centre_crop: 'no face found: the central crop',
+  no_face: 'no face found',
+  too_small: 'smaller than minSize',
+  no_picture: 'no picture',
+  damaged: 'damaged',
+  few_images: 'its person has fewer pictures than minImages',
+  over_maximum: 'its person has more pictures than maxImages',
+  person_in_pairs: 'its person is in the given pairs, the picture is not',
+  spare_inquiry: 'its person is an inquiry person with another picture',
+  in_no_pair: 'in no verification pair',
+  not_in_a_persons_folder: "not in a person's folder",
+};
+
+export function ledgerLines(
+  found: PhotoFolder,
+  looked: readonly Looked[],
+  used: Record<Use, ReadonlySet<number>>,
+  left: ReadonlyMap<number, LeftOut>,
+): LedgerLine[] {
+  const lines = found.photos.map(({ identity, name }, i): LedgerLine => {
+    const uses = (['images', 'verification', 'inquiry'] as const).filter((use) => used[use].has(i));
+    const line: LedgerLine = { file: `${identity}/${name}`, identity, uses, looked: looked[i]! };
+    if (uses.length === 0 && ['face', 'centre_crop', 'as_it_is'].includes(looked[i]!.sight))
+      line.left = left.get(i) ?? 'in_no_pair';
+    return line;
+  });
+  const stray = found.stray.map((file): LedgerLine => ({
+    file,
+    identity: '',
+    uses: [],
+    left: 'not_in_a_persons_folder',
+  }));
+  return [...lines, ...stray];
+}
+
+/** The word by which a line is counted: a use, or the reason for none. */
+export function fateOf({ uses, looked, left }: LedgerLine): string {
+  return uses.length > 0 ? 'used' : (left ?? looked!.sight);
+}
+
+/** Why, in words; several faces and central crops are remarked of pictures that are used, too. */
+export function reasonOf({ looked, left }: LedgerLine): string {
+  const said = [left ? reasons[left] : '', looked ? reasons[looked.sight] : '', looked?.message ?? ''];
+  if ((looked?.faces ?? 0) > 1) said.push(`${looked!.faces} faces: the one nearest the centre`);
+  return said.filter((part) => part !== '').join('; ');
+}
+
+export interface LedgerSummary {
+  source: string;
+  /** Files by fate, and how those that are used were made. */
+  counts: Record<string, number>;
+  /** Lines with a remark. */
+  entries: { file: string; fate: string; reason: string }[];
+}
+
+export function summarise(source: string, lines: readonly LedgerLine[]): LedgerSummary {
+  const counts: Record<string, number> = { files: lines.length };
+  const count = (what: string) => (counts[what] = (counts[what] ?? 0) + 1);
+  for (const line of lines) {
+    count(fateOf(line));
+    for (const use of line.uses) count(`in ${use}`);
+    if (line.uses.length > 0 && line.looked!.sight === 'centre_crop') count('used without a face found');
+    if ((line.looked?.faces ?? 0) > 1) count('several faces');
+  }
+  const entries = lines.flatMap((line) => {
+    const reason = reasonOf(line);
+    return reason ? [{ file: line.file, fate: line.uses.join(' + ') || fateOf(line), reason }] : [];
+  });
+  return { source, counts, entries };
+}
+
+/** result.json with the summary under `ledger`, and ledger.csv with a row per file. */
+export function writeLedger(
+  folder: string,
+  summary: LedgerSummary,
+  lines: readonly LedgerLine[],
+  rest: Record<string, unknown>,
+): void {
+  writeFileSync(join(folder, 'result.json'), JSON.stringify({ ...rest, ledger: summary }, null, 1));
+  const header = 'file,identity,fate,uses,reason,width,height,faces,score,left,top,right,bottom,border';
+  const rows = lines.map((line) => {
+    const { looked } = line;
+    const box = looked?.box ?? ['', '', '', ''];
+    return [
+      line.file,
+      line.identity,
+      fateOf(line),
+      line.uses.join(' '),
+      reasonOf(line),
+      looked?.width,
+      looked?.height,
+      looked?.faces,
+      looked?.score,
+      ...box,
+      looked?.border,
+    ].map(cell);
+  });
+  writeFileSync(join(folder, 'ledger.csv'), [header, ...rows.map((row) => row.join(','))].join('\n') + '\n');
+}
+
+const cell = (value: string | number | undefined): string => {
+  const text = String(value ?? '');
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};

@@ -1,0 +1,104 @@
+/**
+ * Verification pairs drawn from photographs, as LFW's protocol has them: folds of as many matched as mismatched pairs, and no person
+ * in two folds, so that a threshold chosen on some folds is tested on people it has not seen.
+ */
+import { StageError } from '../../contract.js';
+import { Random } from '../../tensors/random.js';
+import type { ListedPair } from './pairs-file.js';
+
+/**
+ * @param people       indexes of each person's photographs
+ * @param folds        wanted folds; fewer where there are fewer than two people for each
+ * @param pairsPerFold wanted matched pairs of a fold, and mismatched ones; fewer where the photographs give fewer
+ * @throws StageError where two folds cannot be filled
+ */
+export function drawPairs(
+  people: readonly (readonly number[])[],
+  folds: number,
+  pairsPerFold: number,
+  seed: number,
+): ListedPair[] {
+  const matched = people.filter((photos) => photos.length > 1);
+  const count = Math.min(folds, Math.floor(people.length / 2), matched.length);
+  if (count < 2)
+    throw new StageError(
+      `verification: ${people.length} people, ${matched.length} with two photographs or more, do not fill two folds ` +
+        'of which no person is in both; each needs two people, one of them with two photographs',
+      'Give more people, raise split.verification, or set it to 0 to make no verification set.',
+    );
+  return deal(people, count, seed).flatMap((members, fold) => {
+    const random = new Random(seed, 'verification pairs', fold);
+    const same = drawMatched(members, pairsPerFold, random);
+    const other = drawMismatched(members, same.length, random);
+    // As many of both, so that guessing scores one half.
+    const each = Math.min(same.length, other.length);
+    const listed = (pairs: readonly Pair[], matched: boolean) =>
+      pairs.slice(0, each).map(([first, second]) => ({ first, second, same: matched, fold }));
+    return [...listed(same, true), ...listed(other, false)];
+  });
+}
+
+type Pair = readonly [number, number];
+
+/** Deals people to folds so that folds have about equally many people and matched pairs: each, the richest first, to the poorest fold. */
+function deal(people: readonly (readonly number[])[], folds: number, seed: number): (readonly number[])[][] {
+  const pairsOf = (photos: readonly number[]) => (photos.length * (photos.length - 1)) / 2;
+  const shuffled = Array.from(
+    new Random(seed, 'verification folds').permutation(people.length),
+    (i) => people[i]!,
+  );
+  const dealt = Array.from({ length: folds }, () => ({ members: [] as (readonly number[])[], pairs: 0 }));
+  for (const photos of shuffled.sort((a, b) => pairsOf(b) - pairsOf(a))) {
+    const poorest = dealt.reduce((a, b) =>
+      b.pairs < a.pairs || (b.pairs === a.pairs && b.members.length < a.members.length) ? b : a,
+    );
+    poorest.members.push(photos);
+    poorest.pairs += pairsOf(photos);
+  }
+  // People with one photograph add no matched pair; a fold left with one person takes one from the fullest.
+  for (const fold of dealt)
+    while (fold.members.length < 2) {
+      const fullest = dealt.reduce((a, b) => (b.members.length > a.members.length ? b : a));
+      fold.members.push(fullest.members.pop()!);
+    }
+  return dealt.map(({ members }) => members);
+}
+
+/** One pair of each person in turn, so that those with many photographs do not crowd out the rest. */
+function drawMatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
+  const ofEach = members.map((photos) => shuffle(allPairs(photos), random));
+  const drawn: Pair[] = [];
+  for (let round = 0; drawn.length < wanted; round++) {
+    const some = ofEach.flatMap((pairs) => pairs.slice(round, round + 1));
+    if (some.length === 0) break;
+    drawn.push(...shuffle(some, random));
+  }
+  return drawn.slice(0, wanted);
+}
+
+function drawMismatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
+  const photos = members.flatMap((own, person) => own.map((photo) => ({ photo, person })));
+  const possible = (photos.length ** 2 - members.reduce((sum, own) => sum + own.length ** 2, 0)) / 2;
+  if (possible <= 4 * wanted) {
+    const all = photos.flatMap((a, i) =>
+      photos.slice(i + 1).flatMap((b): Pair[] => (a.person === b.person ? [] : [[a.photo, b.photo]])),
+    );
+    return shuffle(all, random).slice(0, wanted);
+  }
+  const drawn = new Map<string, Pair>();
+  while (drawn.size < wanted) {
+    // People first, then a photograph of each: everybody is drawn equally often.
+    const one = random.int(members.length);
+    const two = (one + 1 + random.int(members.length - 1)) % members.length;
+    const pick = (person: number) => members[person]![random.int(members[person]!.length)]!;
+    const [a, b] = [pick(one), pick(two)];
+    drawn.set(`${Math.min(a, b)} ${Math.max(a, b)}`, [a, b]);
+  }
+  return [...drawn.values()];
+}
+
+const allPairs = (photos: readonly number[]): Pair[] =>
+  photos.flatMap((a, i) => photos.slice(i + 1).map((b): Pair => [a, b]));
+
+const shuffle = <T>(items: readonly T[], random: Random): T[] =>
+  Array.from(random.permutation(items.length), (i) => items[i]!);

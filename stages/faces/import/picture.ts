@@ -1,0 +1,88 @@
+/**
+ * Any photograph's file as 8-bit sRGB, upright: JPEG, PNG, WebP, TIFF, AVIF and GIF through sharp (libvips), PGM and PPM through pnm.ts.
+ * Turns by EXIF's orientation, brings gray, CMYK, 16 bit and colour profiles to sRGB, lays what is transparent over a colour.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Sharp } from 'sharp';
+import { isPnm, readPnm } from './pnm.js';
+import type { Picture } from './warp.js';
+
+/** Larger pictures are shrunk to this edge: the detector looks at 512 pixels, and memory must not follow the camera. */
+const largestEdge = 2048;
+
+const formats = new Set(['jpeg', 'png', 'webp', 'tiff', 'heif', 'gif']);
+
+export interface Photograph {
+  picture: Picture;
+  /** The file's own size, upright, before any shrinking. */
+  width: number;
+  height: number;
+}
+
+/** A file that cannot be used; `damaged` where it is a picture by its first bytes, but cannot be decoded. */
+export class UnreadablePicture extends Error {
+  constructor(
+    readonly reason: 'no_picture' | 'damaged',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * @param background '#rrggbb', seen through transparent pixels
+ * @throws UnreadablePicture
+ */
+export async function readPhotograph(file: string, background: string): Promise<Photograph> {
+  const bytes = await readFile(file);
+  if (bytes.length === 0) throw new UnreadablePicture('no_picture', 'the file is empty');
+  const sharp = await loadSharp();
+  if (isPnm(bytes)) {
+    let picture: Picture;
+    try {
+      picture = readPnm(bytes);
+    } catch (error) {
+      throw new UnreadablePicture('damaged', (error as Error).message);
+    }
+    const { width, height, data } = picture;
+    if (Math.max(width, height) <= largestEdge) return { picture, width, height };
+    const decoded = await pixels(sharp(data, { raw: { width, height, channels: 3 } }));
+    return { picture: decoded, width, height };
+  }
+  // Warnings (odd metadata, say) are let pass; pixels that cannot be decoded are not.
+  const open = () => sharp(bytes, { failOn: 'error' });
+  let size: { width: number; height: number };
+  try {
+    const { format, autoOrient } = await open().metadata();
+    if (!format || !formats.has(format)) throw new Error(`${format} is no format of photographs`);
+    size = autoOrient;
+  } catch (error) {
+    throw new UnreadablePicture('no_picture', firstLine(error));
+  }
+  try {
+    const decoded = await pixels(open().autoOrient().flatten({ background }));
+    return { picture: decoded, ...size };
+  } catch (error) {
+    throw new UnreadablePicture('damaged', firstLine(error));
+  }
+}
+
+async function pixels(image: Sharp): Promise<Picture> {
+  const { data, info } = await image
+    .resize({ width: largestEdge, height: largestEdge, fit: 'inside', withoutEnlargement: true })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels === 3) return { width: info.width, height: info.height, data };
+  const rgb = new Uint8Array(info.width * info.height * 3);
+  for (let i = 0; i < info.width * info.height; i++) rgb.fill(data[i * info.channels]!, 3 * i, 3 * i + 3);
+  return { width: info.width, height: info.height, data: rgb };
+}
+
+/** Native code of 20 MB: loaded where a picture is read, not where a stage is listed. */
+async function loadSharp(): Promise<typeof import('sharp').default> {
+  return (await import('sharp')).default;
+}
+
+const firstLine = (error: unknown) =>
+  (error as Error).message.split('\n')[0]!.replace(/^Input (file|buffer) /, 'the file ');

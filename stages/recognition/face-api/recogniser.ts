@@ -1,0 +1,131 @@
+/**
+ * Opens a `face-api` model: a recogniser for images of any size that are aligned to ArcFace's template, as every stage takes it.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { StageError } from '../../contract.js';
+import type { ModelProvenance } from '../../data/provenance.js';
+import { readSafetensors } from '../../data/safetensors.js';
+import type { Device } from '../../tensors/device.js';
+import { l2normalise } from '../../tensors/layers.js';
+import {
+  bind,
+  fromNamed,
+  type Layout,
+  layoutOf,
+  type NamedArray,
+  type Scope,
+} from '../../tensors/network.js';
+import { type EmbedOptions, normaliseRows, type Recogniser } from '../embed.js';
+import { mirror } from '../mirror.js';
+import { faceChips } from './framing.js';
+import { describeFaces, earlyMap, embeddingSize, inputSize, type WeightOf } from './network.js';
+
+/** config.json of the model. */
+export interface FaceApiConfig {
+  format: 'cemiflow-model/1';
+  kind: 'face-api';
+  embeddingSize: number;
+  inputSize: number;
+  /** What the images it is given must be: ArcFace's template with this margin around its frame. */
+  alignment: { template: 'arcface'; margin: number };
+  provenance: ModelProvenance;
+}
+
+export interface FaceApiNetwork {
+  config: FaceApiConfig;
+  layout: Layout;
+  /** The flat vector of weights. */
+  weights: Float32Array;
+  /**
+   * @param images [B, H, W, 3], aligned RGB in [-1, 1], of any size
+   * @returns      descriptors as the network gives them, [B, 128]
+   */
+  describe(scope: Scope, images: tf.Tensor4D): tf.Tensor2D;
+  /** The same, as unit rows. */
+  forward(scope: Scope, images: tf.Tensor4D): tf.Tensor2D;
+  /** The map of the first stage, [B, 35, 35, 32], for DCFace's style statistics. */
+  features(scope: Scope, images: tf.Tensor4D): tf.Tensor4D;
+}
+
+/** The network as pure functions, for use inside a compiled step. @throws StageError where the folder is damaged */
+export function openFaceApiNetwork(folder: string): FaceApiNetwork {
+  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as FaceApiConfig;
+  const weightOf =
+    (scope: Scope): WeightOf =>
+    (name, shape) =>
+      scope.weight(name, shape, { kind: 'zeros' });
+  // [-1, 1] to 0..255
+  const chips = (images: tf.Tensor4D) =>
+    faceChips(images, config.alignment.margin)
+      .add<tf.Tensor4D>(tf.scalar(1))
+      .mul<tf.Tensor4D>(tf.scalar(127.5));
+  const layout = layoutOf((scope) => describeFaces(weightOf(scope), tf.zeros([1, inputSize, inputSize, 3])));
+  let weights: Float32Array;
+  try {
+    const named = readSafetensors(join(folder, 'model.safetensors')) as Map<string, NamedArray>;
+    weights = fromNamed(layout, named).weights;
+  } catch (error) {
+    throw new StageError(
+      `${folder}: ${(error as Error).message}`,
+      'Make the model again with face-api-model.',
+      {
+        cause: error,
+      },
+    );
+  }
+  const describe = (scope: Scope, images: tf.Tensor4D) => describeFaces(weightOf(scope), chips(images));
+  return {
+    config,
+    layout,
+    weights,
+    describe,
+    forward: (scope, images) => l2normalise(describe(scope, images)),
+    features: (scope, images) => earlyMap(weightOf(scope), chips(images)),
+  };
+}
+
+/** Images computed together: one compiled size, whatever number is asked for. */
+const batch = 16;
+
+export function openFaceApi(folder: string, device: Device): Recogniser {
+  const { config, layout, weights: values, describe } = openFaceApiNetwork(folder);
+  const weights = tf.tensor1d(values);
+  // The network has no buffers: none is asked from the second vector.
+  const run = device.compile((w: tf.Tensor1D, images: tf.Tensor4D) =>
+    describe(bind(layout, w, w, false), images),
+  );
+  const embedBatch = async (images: Uint8Array, width: number, height: number): Promise<Float32Array> => {
+    const stride = width * height * 3;
+    const pixels = new Float32Array(batch * stride);
+    for (let i = 0; i < images.length; i++) pixels[i] = images[i]! / 127.5 - 1;
+    const input = tf.tensor4d(pixels, [batch, height, width, 3]);
+    const output = await run(weights, input);
+    const rows = (await output.data()) as Float32Array;
+    tf.dispose([input, output]);
+    return rows.slice(0, (images.length / stride) * embeddingSize);
+  };
+  return {
+    dimension: embeddingSize,
+    config,
+    async embed(images, width, height, { flip = false }: EmbedOptions = {}) {
+      const stride = width * height * 3;
+      const out = new Float32Array((images.length / stride) * embeddingSize);
+      for (let from = 0; from < images.length; from += batch * stride) {
+        const part = images.subarray(from, from + batch * stride);
+        const rows = await embedBatch(part, width, height);
+        if (flip) {
+          const mirrored = await embedBatch(mirror(part, width), width, height);
+          for (let i = 0; i < rows.length; i++) rows[i] = rows[i]! + mirrored[i]!;
+        }
+        out.set(rows, (from / stride) * embeddingSize);
+      }
+      return normaliseRows(out, embeddingSize);
+    },
+    dispose() {
+      run.dispose();
+      weights.dispose();
+    },
+  };
+}
