@@ -16,25 +16,31 @@ async function files(folder, ending) {
     .sort();
 }
 
-/** One .d.ts-like module per schema, so that settings have the types their schema states. */
-async function types() {
+/**
+ * One module per schema, with the schema itself and, for stage kinds, the types of their settings. The other schemas describe
+ * documents that are checked and not typed.
+ */
+async function schemaModules() {
   await mkdir('schemas/generated', { recursive: true });
   for (const path of await files('schemas', '.schema.json')) {
     const schema = JSON.parse(await readFile(path, 'utf8'));
     const target = path.replace('schemas/', 'schemas/generated/').replace('.schema.json', '.ts');
-    const types = await compile(schema, schema.title ?? 'Schema', {
-      bannerComment: `// Generated from ${path} by build.mjs; change the schema instead.`,
-      additionalProperties: false,
-      cwd: dirname(path),
-      format: false,
-    });
+    const bannerComment = `// Generated from ${path} by build.mjs; change the schema instead.`;
+    const types = path.startsWith('schemas/stages/')
+      ? await compile(schema, schema.title, {
+          bannerComment,
+          additionalProperties: false,
+          cwd: dirname(path),
+          format: false,
+        })
+      : `${bannerComment}\n`;
     const text = `${types}\n/** The schema itself, draft 2020-12. */\nexport const schema: Record<string, unknown> = ${JSON.stringify(schema, null, 2)};\n`;
     await mkdir(dirname(target), { recursive: true });
     if ((await readFile(target, 'utf8').catch(() => '')) !== text) await writeFile(target, text);
   }
 }
 
-await types();
+await schemaModules();
 await build({
   entryPoints: [
     ...(await files('engine', '.ts')),
