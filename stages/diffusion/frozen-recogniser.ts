@@ -11,6 +11,7 @@ import {
   recogniserForward,
   type RecogniserForward,
 } from '../recognition/model.js';
+import { openFaceApiNetwork } from '../recognition/face-api/recogniser.js';
 import { bind, type Scope } from '../tensors/network.js';
 
 /** Its flat vectors, as tensors that are passed into every step. */
@@ -45,20 +46,7 @@ export function openFrozenRecogniser(
   folder: string,
   size: { width: number; height: number },
 ): FrozenRecogniser {
-  const config = readRecogniserConfig(folder);
-  if (config.kind !== 'recognition')
-    throw new StageError(
-      `the recogniser is of kind '${config.kind}', through which no generator can be trained`,
-      'Train an E_id with fr-train.',
-    );
-  const { inputSize, embeddingSize } = config.architecture;
-  if (size.width !== inputSize || size.height !== inputSize)
-    throw new StageError(
-      `E_id takes images of ${inputSize}x${inputSize}; the faces are ${size.width}x${size.height}`,
-      'Train E_id on images of the same size.',
-    );
-  const network: RecogniserForward = recogniserForward(config);
-  const stored = readRecognitionWeights(folder, config, network.layout);
+  const { network, dimension, provenance, ...stored } = openNetwork(folder, size);
   const features = tf.tidy(() => {
     const shaped: Scope = {
       training: false,
@@ -66,11 +54,11 @@ export function openFrozenRecogniser(
       buffer: (_, shape, value) => tf.fill(shape, value),
       updateBuffer: () => undefined,
     };
-    return network.features(shaped, tf.zeros([1, inputSize, inputSize, 3])).shape[3];
+    return network.features(shaped, tf.zeros([1, size.height, size.width, 3])).shape[3];
   });
   return {
-    dimension: embeddingSize,
-    provenance: config.provenance,
+    dimension,
+    provenance,
     features,
     tensors: { weights: tf.tensor1d(stored.weights), buffers: tf.tensor1d(stored.buffers) },
     bind: ({ weights, buffers }) => {
@@ -81,4 +69,31 @@ export function openFrozenRecogniser(
       };
     },
   };
+}
+
+interface OpenedNetwork {
+  network: RecogniserForward;
+  dimension: number;
+  provenance: ModelProvenance;
+  weights: Float32Array;
+  buffers: Float32Array;
+}
+
+function openNetwork(folder: string, size: { width: number; height: number }): OpenedNetwork {
+  const config = readRecogniserConfig(folder);
+  if (config.kind === 'face-api') {
+    // It brings images of any size to its own, and has no buffers: a tensor wants one element.
+    const network = openFaceApiNetwork(folder);
+    const { embeddingSize: dimension, provenance } = config;
+    return { network, dimension, provenance, weights: network.weights, buffers: new Float32Array(1) };
+  }
+  const { inputSize, embeddingSize: dimension } = config.architecture;
+  if (size.width !== inputSize || size.height !== inputSize)
+    throw new StageError(
+      `E_id takes images of ${inputSize}x${inputSize}; the faces are ${size.width}x${size.height}`,
+      'Train E_id on images of the same size.',
+    );
+  const network = recogniserForward(config);
+  const { weights, buffers } = readRecognitionWeights(folder, config, network.layout);
+  return { network, dimension, provenance: config.provenance, weights, buffers };
 }

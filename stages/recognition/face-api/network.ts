@@ -107,7 +107,10 @@ function residual(
 
 /** The shortcut of a block that halves: 2x2 means, zeros for the channels the block adds and for a last row and column where sizes differ by one. */
 function addShortcut(out: tf.Tensor4D, x: tf.Tensor4D): tf.Tensor4D {
-  const pooled = tf.avgPool(x, 2, 2, 'valid');
+  const [batch, rows, columns, channels] = x.shape;
+  // An odd last row and column are in no window; cut off, windows tile the map and the gradient is one every device knows.
+  const even = tf.slice(x, [0, 0, 0, 0], [batch, rows - (rows % 2), columns - (columns % 2), channels]);
+  const pooled = tf.avgPool(even, 2, 2, 'valid');
   const height = Math.max(out.shape[1], pooled.shape[1]);
   const width = Math.max(out.shape[2], pooled.shape[2]);
   const extend = (y: tf.Tensor4D) =>
