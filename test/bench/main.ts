@@ -1,0 +1,96 @@
+/**
+ * `npm run bench [-- NAME... | --list] [--json]`: times what cemiflow is made of, beside something that does the same work, in under
+ * three minutes where nothing else runs. A name stands for every benchmark that begins with it.
+ */
+import { parseArgs } from 'node:util';
+import type { Benchmark } from './benchmark.js';
+import { cache } from './cache.js';
+import { computeRecogniser, computeUnet } from './compute.js';
+import { enginePlan, engineRun, engineStart } from './engine.js';
+import { render } from './render.js';
+import { figuresOf, machineLine, tableOf, thisMachine } from './tables.js';
+
+const benchmarks: readonly Benchmark[] = [
+  render,
+  computeUnet,
+  computeRecogniser,
+  engineStart,
+  enginePlan,
+  engineRun,
+  cache,
+];
+
+interface Words {
+  names: string[];
+  list: boolean;
+  json: boolean;
+}
+
+function readWords(): Words | string {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { list: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+    });
+    const unknown = positionals.filter((word) => !benchmarks.some(({ name }) => name.startsWith(word)));
+    if (unknown.length > 0) return `no benchmark's name begins with '${unknown.join("' or '")}'`;
+    return { names: positionals, list: values.list, json: values.json };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function namesAndTitles(): string[] {
+  return benchmarks.map(({ name, title }) => `${name.padEnd(20)}${title}`);
+}
+
+async function main(): Promise<number> {
+  const words = readWords();
+  if (typeof words === 'string') {
+    console.error(`${words}. These there are:\n${namesAndTitles().join('\n')}`);
+    return 2;
+  }
+  const { names, list, json } = words;
+  if (list) {
+    console.log(
+      json
+        ? JSON.stringify(
+            benchmarks.map(({ name, title }) => ({ name, title })),
+            null,
+            2,
+          )
+        : namesAndTitles().join('\n'),
+    );
+    return 0;
+  }
+  const machine = thisMachine();
+  if (!json) console.log(machineLine(machine));
+  const chosen = benchmarks.filter(
+    ({ name }) => names.length === 0 || names.some((word) => name.startsWith(word)),
+  );
+  const results = [];
+  let failed = false;
+  for (const benchmark of chosen) {
+    const { name, title } = benchmark;
+    if (process.stderr.isTTY) process.stderr.write(`${name} ...\r`);
+    try {
+      const measured = await benchmark.run();
+      results.push({
+        name,
+        title,
+        notes: measured.notes,
+        rows: measured.rows.map((row) => ({ what: row.what, ...figuresOf(row) })),
+      });
+      if (!json) console.log(`\n${tableOf(benchmark, measured).join('\n')}`);
+    } catch (error) {
+      // The others can still be measured.
+      failed = true;
+      results.push({ name, title, error: (error as Error).message });
+      console.error(`\n${name} failed: ${(error as Error).message}`);
+    }
+  }
+  if (json) console.log(JSON.stringify({ machine, benchmarks: results }, null, 2));
+  return failed ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,71 @@
+/** Measurements in words: one table a benchmark, and the machine they were made on. */
+import { cpus, loadavg, totalmem, type as systemName, release } from 'node:os';
+import { columns } from '../../engine/cli/output.js';
+import type { Benchmark, Measured, Row } from './benchmark.js';
+import { median, minimum } from './measure.js';
+
+export interface Machine {
+  cpu: string;
+  cpus: number;
+  memoryGiB: number;
+  system: string;
+  node: string;
+  /** Processes that wanted to run, over the last minute. Above `cpus`, seconds mean little and ratios more. */
+  load: number;
+}
+
+export function thisMachine(): Machine {
+  const processors = cpus();
+  return {
+    cpu: processors[0]?.model.trim() ?? 'unknown CPU',
+    cpus: processors.length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${systemName()} ${release()}`,
+    node: process.version,
+    load: loadavg()[0]!,
+  };
+}
+
+export function machineLine({ cpu, cpus: count, memoryGiB, system, node, load }: Machine): string {
+  return `${count} x ${cpu}, ${memoryGiB} GiB, ${system}, Node ${node}, load ${load.toFixed(1)}`;
+}
+
+/** The row's figures: rate and ratio from the shortest turns, which other work on the machine disturbs least. */
+export function figuresOf({ seconds, work, peer }: Row) {
+  const shortest = minimum(seconds);
+  return {
+    min: shortest,
+    median: median(seconds),
+    turns: seconds.length,
+    ...(work ? { rate: work.amount / shortest, unit: `${work.unit}/s` } : {}),
+    ...(peer
+      ? { peer: { name: peer.name, min: minimum(peer.seconds), ratio: shortest / minimum(peer.seconds) } }
+      : {}),
+  };
+}
+
+export function tableOf({ name, title }: Benchmark, { rows, notes }: Measured): string[] {
+  const cells = rows.map((row) => {
+    const { min, median: middle, turns, rate, unit, peer } = figuresOf(row);
+    return [
+      row.what,
+      duration(min),
+      duration(middle),
+      String(turns),
+      rate === undefined ? '' : `${short(rate)} ${unit}`,
+      peer === undefined ? '' : `${short(peer.ratio)} x ${peer.name}`,
+    ];
+  });
+  const table = columns([['', 'min', 'median', 'turns', 'rate', 'time against'], ...cells]);
+  return [`${name}: ${title}`, ...[...table, ...notes].map((line) => `  ${line}`)];
+}
+
+function duration(seconds: number): string {
+  if (seconds < 1e-3) return `${short(seconds * 1e6)} us`;
+  return seconds < 1 ? `${short(seconds * 1e3)} ms` : `${short(seconds)} s`;
+}
+
+/** Three digits. */
+function short(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
