@@ -21,6 +21,8 @@ export interface ConditionSettings {
   channels: number;
   /** D of E_id; 0 where unconditional. */
   embedding: number;
+  /** cemiface: tells the condition to the residual blocks too. The paper does not; a small UNet learns identity faster. */
+  modulation?: boolean;
   /** dcface only. */
   style?: StyleSettings;
 }
@@ -73,9 +75,12 @@ export function conditionOf(
     const m = tf.reshape(needed(inputs.m, 'm'), [images, 1]);
     const similarity = linear(scope, 'condition.similarity', m, embedding); // F1, (6)
     const both = tf.concat([identity, similarity as tf.Tensor2D], 1);
-    return {
-      tokens: tf.reshape(linear(scope, 'condition.tokens', both, tokens * channels), shape) as tf.Tensor3D,
-    }; // F2, (7)
+    const told = linear(scope, 'condition.tokens', both, tokens * channels); // F2, (7)
+    const condition = { tokens: tf.reshape(told, shape) as tf.Tensor3D };
+    if (!settings.modulation) return condition;
+    // Starts at 0: a pretrained UNet is at first what it was.
+    const modulation = linear(scope, 'condition.modulation', both, timeWidth, { init: { kind: 'zeros' } });
+    return { ...condition, modulation: modulation as tf.Tensor2D };
   }
   const style = needed(settings.style, 'style settings');
   let look = linear(scope, 'condition.style', needed(inputs.style, 'style'), channels);

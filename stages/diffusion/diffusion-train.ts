@@ -47,7 +47,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
       ? undefined
       : openFrozenRecogniser(context.input('model').path, { width, height });
 
-  const { tokens, channels, grid, dropout } = settings.condition;
+  const { tokens, channels, modulation, grid, dropout } = settings.condition;
   const style =
     method === 'dcface' && recogniser ? { grid, features: recogniser.features, dropout } : undefined;
   const network: GeneratorNetwork = {
@@ -55,7 +55,13 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
     width,
     height,
     unet: settings.unet,
-    condition: { tokens, channels, embedding: recogniser?.dimension ?? 0, ...(style ? { style } : {}) },
+    condition: {
+      tokens,
+      channels,
+      embedding: recogniser?.dimension ?? 0,
+      ...(method === 'cemiface' && modulation ? { modulation } : {}),
+      ...(style ? { style } : {}),
+    },
   };
   const { prediction, similarity } = settings;
   const config: Omit<GeneratorConfig, 'provenance'> = {
