@@ -46,7 +46,7 @@ export async function findPhotos(folder: string, shownAs: string): Promise<Photo
   if (found.photos.length === 0)
     throw new StageError(
       found.stray.length > 0
-        ? `photos: ${shownAs} holds ${found.stray.length} files but no folders with photographs`
+        ? `photos: ${shownAs} holds ${found.stray.length} file${found.stray.length === 1 ? '' : 's'} but no folders with photographs`
         : `photos: ${shownAs} is empty`,
       layout,
     );

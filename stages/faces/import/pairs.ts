@@ -22,7 +22,7 @@ export function drawPairs(
   const count = Math.min(folds, Math.floor(people.length / 2), matched.length);
   if (count < 2)
     throw new StageError(
-      `verification: ${people.length} people, ${matched.length} with two photographs or more, do not fill two folds ` +
+      `verification: ${people.length === 1 ? '1 person' : `${people.length} people`}, ${matched.length} with two photographs or more, do not fill two folds ` +
         'of which no person is in both; each needs two people, one of them with two photographs',
       'Give more people, raise split.verification, or set it to 0 to make no verification set.',
     );

@@ -42,19 +42,20 @@ export function warp(
           const v = y + (i + 0.5) / steps - 0.5;
           let px = a * u - b * v + tx;
           let py = b * u + a * v + ty;
-          if (outside === 'edge') {
-            px = Math.min(width - 1, Math.max(0, px));
-            py = Math.min(height - 1, Math.max(0, py));
-          } else if (px <= -1 || py <= -1 || px >= width || py >= height) continue;
+          // The picture reaches half a pixel beyond the centres of its outermost ones.
+          if (outside === 'black' && (px < -0.5 || py < -0.5 || px > width - 0.5 || py > height - 0.5))
+            continue;
+          px = Math.min(width - 1, Math.max(0, px));
+          py = Math.min(height - 1, Math.max(0, py));
           const left = Math.floor(px);
           const top = Math.floor(py);
           for (let dy = 0; dy < 2; dy++) {
             const row = top + dy;
-            if (row < 0 || row >= height) continue;
+            if (row >= height) continue;
             const down = dy === 1 ? py - top : 1 - (py - top);
             for (let dx = 0; dx < 2; dx++) {
               const column = left + dx;
-              if (column < 0 || column >= width) continue;
+              if (column >= width) continue;
               const weight = down * (dx === 1 ? px - left : 1 - (px - left));
               const at = (row * width + column) * 3;
               red += weight * data[at]!;
