@@ -73,7 +73,9 @@ export function conditionOf(
   const identity = tf.mul(needed(inputs.identity, 'identity'), Math.sqrt(embedding)) as tf.Tensor2D; // (5)
   if (method === 'cemiface') {
     const m = tf.reshape(needed(inputs.m, 'm'), [images, 1]);
-    const similarity = linear(scope, 'condition.similarity', m, embedding); // F1, (6)
+    // m, uniform in [-1, 1], has variance 1/3: with weights in [-3, 3] C_sim begins at variance 1, as C_id does.
+    const init = { kind: 'uniform', bound: 3 } as const;
+    const similarity = linear(scope, 'condition.similarity', m, embedding, { init }); // F1, (6)
     const both = tf.concat([identity, similarity as tf.Tensor2D], 1);
     const told = linear(scope, 'condition.tokens', both, tokens * channels); // F2, (7)
     const condition = { tokens: tf.reshape(told, shape) as tf.Tensor3D };
