@@ -82,7 +82,10 @@ function results({ comparison }: Material): Html {
         rows,
         (i) => comparison.rows[i]!.label === comparison.baseline,
       )}
-      <p class="soft">1:1 verification accuracy in %; AVG is the mean of the protocols.${baseline}</p>
+      <p class="soft">
+        1:1 verification accuracy in %; AVG is the mean of the protocols; ±: standard error, or standard
+        deviation over n replicas.${baseline}
+      </p>
       ${
         comparison.notices.length > 0 &&
         html`<ul class="notes">

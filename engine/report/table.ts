@@ -11,6 +11,12 @@ const percent = (value: number | undefined | null) =>
   value === undefined || value === null ? '' : (value * 100).toFixed(2);
 const plain = (value: number | undefined) => (value === undefined ? '' : value.toFixed(3));
 
+/** With its standard error, where there is one and it is asked for. */
+function accuracy(row: ComparisonRow, metric: string, error: string | undefined): string {
+  const se = error === undefined ? undefined : row.metrics[error];
+  return percent(row.metrics[metric]) + (se === undefined ? '' : ` ± ${percent(se)}`);
+}
+
 /** The columns that have something to show. */
 export function columnsOf({ protocols, rows }: Comparison): Column[] {
   const has = (metric: string) => rows.some((row) => row.metrics[metric] !== undefined);
@@ -62,7 +68,7 @@ export function terminalTable(comparison: Comparison): string {
   table.push(...comparison.rows.map((row) => columns.map((column) => column.value(row))));
   const baseline =
     comparison.baseline === null ? '' : `GtR: AVG of ${comparison.baseline} minus AVG, points.\n`;
-  return `${table.toString()}\nAccuracy in %. ${baseline}${comparison.notices.map((notice) => `! ${notice}\n`).join('')}`;
+  return `${table.toString()}\nAccuracy in %; ±: standard error, or standard deviation over n replicas. ${baseline}${comparison.notices.map((notice) => `! ${notice}\n`).join('')}`;
 }
 
 export function csvTable(comparison: Comparison): string {

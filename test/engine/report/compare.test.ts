@@ -177,6 +177,17 @@ test('tables print per cent with two digits; CSV keeps every digit', () => {
   expect(csvTable(comparison)).toContain('0.92345');
 });
 
+test('one seed comes with its standard error, replicas with their standard deviation', () => {
+  const measured = { ...score(0.9), 'lfw/accuracy_se': 0.004, 'avg/accuracy_se': 0.003 };
+  const one = journalled({ score: { kind: 'evaluate', metrics: measured } });
+  expect(terminalTable(compareRuns([bare(one)]))).toMatch(/90\.00 ± 0\.40 +90\.00 ± 0\.30/);
+  const two = journalled({
+    'score@seed=1': { kind: 'evaluate', point: { seed: 1 }, metrics: score(0.9) },
+    'score@seed=2': { kind: 'evaluate', point: { seed: 2 }, metrics: score(0.94) },
+  });
+  expect(terminalTable(compareRuns([bare(two)]))).toContain('92.00 ± 2.83');
+});
+
 const folders: string[] = [];
 afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
 
