@@ -60,7 +60,7 @@ function heading({ run }: Material, title: string): Html {
   const notes = [...(started.report.notes ?? []), ...warnings];
   return html`<h1>${title}</h1>
     <p class="soft">${facts.join(' · ')}</p>
-    <pre>${started.command.join(' ')}</pre>
+    <pre>cemiflow ${started.command.join(' ')}</pre>
     ${
       notes.length > 0 &&
       html`<ul class="notes">

@@ -22,11 +22,17 @@ export function columnsOf({ protocols, rows }: Comparison): Column[] {
   const has = (metric: string) => rows.some((row) => row.metrics[metric] !== undefined);
   const columns: Column[] = [{ title: 'row', value: (row) => row.label }];
   for (const protocol of protocols) {
-    columns.push({ title: protocol, value: (row) => percent(row.metrics[`${protocol}/accuracy`]) });
+    const metric = `${protocol}/accuracy`;
+    // Five protocols with their errors would not fit a line.
+    const error = protocols.length <= 2 ? `${metric}_se` : undefined;
+    columns.push({ title: protocol, value: (row) => accuracy(row, metric, error) });
   }
   columns.push({
     title: 'AVG',
-    value: (row) => percent(row.metrics['avg/accuracy']) + (row.std === null ? '' : ` ± ${percent(row.std)}`),
+    value: (row) =>
+      row.std === null
+        ? accuracy(row, 'avg/accuracy', 'avg/accuracy_se')
+        : `${percent(row.metrics['avg/accuracy'])} ± ${percent(row.std)}`,
   });
   if (rows.some((row) => row.n > 1)) columns.push({ title: 'n', value: (row) => String(row.n) });
   if (rows.some((row) => row.gtr !== null)) columns.push({ title: 'GtR', value: (row) => percent(row.gtr) });

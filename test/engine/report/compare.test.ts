@@ -45,7 +45,7 @@ function journalled(stages: Record<string, Stage>, report: RunRecord['started'][
       run: 'r1',
       name: 'x',
       file: '/x.yaml',
-      command: ['cemiflow', 'run', 'x.yaml'],
+      command: ['run', 'x.yaml'],
       pid: 1,
       host: 'h',
       device: 'cpu',

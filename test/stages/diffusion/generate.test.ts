@@ -93,15 +93,17 @@ test('sets at other m share their noise, image by image', async () => {
   const open = async (m: number) => ImageSet.open((await generate({ m })).output);
   const [one, zero, again] = [await open(1), await open(0), await open(0)];
   expect(again.all()).toEqual(zero.all());
-  expect(one.read([2])).not.toEqual(zero.read([2]));
-  // After three steps of a hardly trained network the noise still shows: an image is nearer to its own column at the
+  expect(one.all()).not.toEqual(zero.all());
+  // After three steps of a hardly trained network the noise still shows: images are nearer to their own column at the
   // other m than to that column's neighbour.
   const distance = (a: number, b: number) => {
     const [left, right] = [one.read([a]), zero.read([b])];
     return left.reduce((sum, value, i) => sum + Math.abs(value - right[i]!), 0);
   };
-  for (const image of [2, 3, 7, 8, 12])
-    expect(distance(image, image)).toBeLessThan(distance(image, image + 1));
+  const over = (images: number[], step: number) =>
+    images.reduce((sum, image) => sum + distance(image, image + step), 0);
+  const images = [2, 3, 7, 8, 12];
+  expect(over(images, 0)).toBeLessThan(0.8 * over(images, 1));
 });
 
 test('a mixture of m gives each image the value of its place, with the noise of that place', async () => {
