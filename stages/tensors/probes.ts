@@ -110,7 +110,7 @@ async function probeTensorflow(): Promise<Probe> {
 /** tfjs-node calls two functions that Node 23 took away. */
 function keepOldUtilities(): void {
   const old = util as unknown as Record<string, unknown>;
-  old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  old.isNullOrUndefined = (value: unknown) => value === null || value === undefined;
   old.isArray ??= Array.isArray;
 }
 
