@@ -47,8 +47,7 @@ test('an engine killed at work holds nobody up: its lock is passed over, its lef
   expect(found).toMatchObject({ by: { run: 'next' } });
 });
 
-// Retried: where a new process has got the number of a killed engine, its folder rightly stays for a later opening.
-test('killed at any moment of a commit, nothing partial is ever seen', { retry: 2 }, async () => {
+test('killed at any moment of a commit, nothing partial is ever seen', async () => {
   const root = temporaryFolder();
   const cacheRoot = join(root, 'cache');
   const go = join(root, 'go');
