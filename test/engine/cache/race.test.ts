@@ -49,24 +49,38 @@ test('an engine killed at work holds nobody up: its lock is passed over, its lef
 
 test('killed at any moment of a commit, nothing partial is ever seen', async () => {
   const root = temporaryFolder();
-  const cacheRoot = join(root, 'cache');
   const go = join(root, 'go');
-  for (const [round, milliseconds] of [0, 5, 10, 15, 20, 30, 45, 60, 90].entries()) {
-    const engine = start('engine.mjs', [cacheRoot, json, go, `round ${round}`]);
+  const commit = async (cacheRoot: string, name: string, killAfter?: number) => {
+    const engine = start('engine.mjs', [cacheRoot, json, go, name]);
     await engine.says('wrote');
+    const before = performance.now();
     writeFileSync(go, '');
-    await new Promise((resolve) => setTimeout(resolve, milliseconds));
-    engine.kill();
+    if (killAfter !== undefined) {
+      await new Promise((resolve) => setTimeout(resolve, killAfter));
+      engine.kill();
+    }
     await engine.ended;
+    rmSync(go);
+    return performance.now() - before;
+  };
+  const undisturbed = await commit(join(root, 'undisturbed'), 'undisturbed');
+  const cacheRoot = join(root, 'cache');
+  const seen = { unfinished: 0, finished: 0 };
+  for (const share of [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 3]) {
+    await commit(cacheRoot, `killed after ${share}`, share * undisturbed);
     const cache = await openCache(cacheRoot);
+    expect(readdirSync(join(cacheRoot, 'tmp'))).toEqual([]);
     const found = await cache.lookup(someKey());
     expect(found === undefined || !isDamaged(found)).toBe(true);
+    seen[found ? 'finished' : 'unfinished']++;
     expect((await cache.verify(true)).damaged).toEqual([]);
-    expect(readdirSync(join(cacheRoot, 'tmp'))).toEqual([]);
     await cache.close();
-    rmSync(go);
+    // What this process wrote to save what it had hashed is gone, too.
+    expect(readdirSync(join(cacheRoot, 'tmp'))).toEqual([]);
     rmSync(join(cacheRoot, 'results'), { recursive: true, force: true });
   }
+  expect(seen.unfinished).toBeGreaterThan(0);
+  expect(seen.finished).toBeGreaterThan(0);
 });
 
 test('many engines that find a dead lock together: still only one at a time holds it', async () => {
