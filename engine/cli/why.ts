@@ -1,6 +1,8 @@
 /** `cemiflow why`: everything that makes a stage run again, old -> new; or where its result comes from. Works offline. */
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openExperiment } from './experiment-file.js';
+import { fromHere, packageRoot } from './invocation.js';
 import {
   addExperiment,
   type CommonOptions,
@@ -25,15 +27,25 @@ async function why(stage: string, file: string | undefined, _: unknown, command:
   const swapped = /\.ya?ml$/.test(stage) && file !== undefined;
   const [name, path] = swapped ? [file, stage] : [stage, file];
   const experiment = await openExperiment(path, options);
-  const { selectStages } = await import('../plan/select.js');
-  const { explain } = await import('../plan/why.js');
+  const [{ selectStages }, { explain }, { where }, { Writings }] = await Promise.all([
+    import('../plan/select.js'),
+    import('../plan/why.js'),
+    import('../plan/where.js'),
+    import('../experiment/written.js'),
+  ]);
   const { wanted } = selectStages(experiment, { only: name });
   const decisions = await decisionsFor(experiment, { ...options, until: name });
   const asked = [...decisions.values()].filter((decision) => wanted.has(decision.stage));
+  const around = {
+    experiment,
+    writings: new Writings(experiment),
+    nameOf: (path: string) => fromHere(path),
+    sourceOf: (module: string) => join(packageRoot, module),
+  };
   const answers = asked.map((decision) => ({
     name: decision.stage,
     status: decision.act === 'reuse' ? 'cached' : decision.act,
-    reasons: explain(decision, experiment),
+    reasons: explain(decision, experiment, (reason, instance) => where(reason, instance, around)),
   }));
   if (options.json) return printJson({ stages: answers });
   const c = colorsFor(process.stdout, options.color);

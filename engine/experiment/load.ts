@@ -107,10 +107,11 @@ function environment(
 function originsOf(root: MapNode): Record<string, SourcePlace> {
   const origins: Record<string, SourcePlace> = {};
   const visit = (node: Node, pointer: string): void => {
-    if (node.type === 'map')
+    if (node.type === 'map' && node.entries.size > 0)
       for (const [key, entry] of node.entries)
         visit(entry.value, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-    else if (node.type === 'list') node.items.forEach((item, index) => visit(item, `${pointer}/${index}`));
+    else if (node.type === 'list' && node.items.length > 0)
+      node.items.forEach((item, index) => visit(item, `${pointer}/${index}`));
     else origins[pointer] = placeOf(node.span);
   };
   visit(root, '');

@@ -150,8 +150,11 @@ function convert(
   const visit = (at: unknown): { node: Node; size: number } | undefined => {
     if (isAlias(at)) {
       const range = rangeOf(at.range);
-      if ((aliases += 1) > limits.aliases)
+      aliases += 1;
+      // Said at the first one too many; the file is refused, so what the others stand for is nobody's business.
+      if (aliases === limits.aliases + 1)
         return refuse(range, `more than ${limits.aliases} aliases`, 'write the values out, or use params');
+      if (aliases > limits.aliases) return undefined;
       const target = anchors.get(at.source);
       if (!target)
         return refuse(

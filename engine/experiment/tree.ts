@@ -47,6 +47,11 @@ export function nodeAt(root: Node, path: Path): Node | undefined {
   }, root);
 }
 
+/** A path as a JSON pointer. */
+export function pointerOf(path: Path): string {
+  return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
 /** The plain value; `scalar` may replace a leaf. Depth is bounded by the parser. */
 export function toPlain(
   node: Node,

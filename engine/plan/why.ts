@@ -1,5 +1,5 @@
 /** Decisions in words: one sentence a reason, for `plan`, `run -v` and `why`. */
-import type { Experiment, InputSource } from '../experiment/experiment.js';
+import type { Experiment, InputSource, StageInstance } from '../experiment/experiment.js';
 import type { Decision, Reason } from './plan.js';
 
 /** One line a person can act on. A new kind without a sentence does not compile. */
@@ -32,11 +32,22 @@ export function say(reason: Reason): string {
   }
 }
 
-/** The decision about one stage, a sentence a line: for a cached one, which run made it, when, how long, from what. */
-export function explain(decision: Decision, experiment: Experiment): string[] {
-  if (decision.act !== 'reuse') return decision.because.map(say);
-  const { by, components, outputs } = decision.result;
+/**
+ * The decision about one stage, a sentence a line: for a cached one, which run made it, when, how long, from what.
+ * @param whereIs puts behind a reason where it can be seen and changed
+ */
+export function explain(
+  decision: Decision,
+  experiment: Experiment,
+  whereIs?: (reason: Reason, instance: StageInstance) => string | undefined,
+): string[] {
   const instance = experiment.stages.find(({ name }) => name === decision.stage);
+  if (decision.act !== 'reuse')
+    return decision.because.map((reason) => {
+      const place = instance && whereIs?.(reason, instance);
+      return place === undefined ? say(reason) : `${say(reason)} (${place})`;
+    });
+  const { by, components, outputs } = decision.result;
   const attempt = by.attempt > 1 ? `, at attempt ${by.attempt}` : '';
   return [
     `cached: made by run ${by.run} as ${by.stage} on ${by.at} in ${duration(by.seconds)} on ${by.device}${attempt}`,

@@ -207,3 +207,11 @@ test('of very many problems the first two hundred are told, and how many more th
   expect(loaded.diagnostics).toHaveLength(201);
   expect(loaded.diagnostics.at(-1)?.message).toBe('... and 800 more problems');
 });
+
+test('of aliases beyond the limit the first is told, and the others are not', async () => {
+  using lab = new Lab();
+  lab.write('x.yaml', `params: { a: &a 1, all: [${'*a, '.repeat(3000)}*a] }\n${faces}`);
+  const loaded = await lab.load();
+  if (loaded.ok) throw new Error('it is not valid');
+  expect(loaded.diagnostics.map(({ message }) => message)).toEqual(['more than 1000 aliases']);
+});
