@@ -10,6 +10,8 @@ export interface ListedFile {
   /** From the artifact's folder, with '/'. */
   path: string;
   size: number;
+  /** When it was last written, nanoseconds. */
+  written: bigint;
   executable: boolean;
   /** More than one name for the same bytes: somebody else can still write them. */
   linked: boolean;
@@ -81,6 +83,7 @@ function list(folder: string, name: string, onLink: OnLink): Listing {
     files.push({
       path: within,
       size: Number(stat.size),
+      written: stat.mtimeNs,
       executable: (stat.mode & 0o111n) !== 0n,
       linked: stat.nlink > 1n,
       line,

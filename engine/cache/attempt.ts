@@ -5,6 +5,7 @@ import type { ArtifactType } from '../../stages/contract.js';
 import type { StageKey } from '../digest.js';
 import { keyOf } from '../plan/key.js';
 import type { KeyComponents, OutputRecord, StageResult } from '../plan/plan.js';
+import type { Uses } from './in-use.js';
 import type { Lock } from './lock.js';
 import type { Objects } from './objects.js';
 import type { Results } from './results.js';
@@ -45,12 +46,13 @@ export interface AttemptParts {
   session: Session;
   objects: Objects;
   results: Results;
+  uses: Uses;
   /** Called with the result when it is in place. */
   committed(): Promise<void>;
 }
 
 export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
-  const { key, root, lock, session, objects, results } = parts;
+  const { key, root, lock, session, objects, results, uses } = parts;
   const checkpoint = join(root, 'checkpoints', key);
   const outputs = await session.path('outputs');
   await guarded('make the folders of a stage', root, async () => {
@@ -80,6 +82,9 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
           records[name] = { type, ...stored };
         }
         const result: StageResult = { key, components, outputs: records, ...sayable(metrics, warnings), by };
+        // The record of the code is shared with results that may be swept now.
+        await uses.addOrFail(components.code);
+        await uses.settled();
         await results.write(result, await session.open());
         return result;
       });

@@ -3,8 +3,8 @@
  *
  *     objects/ab/<digest>/   artifacts, read-only        results/ab/<key>.json  which outputs a key has
  *     checkpoints/<key>/     unfinished work             code/<digest>.json     the modules behind a code digest
- *     locks/<key>.<n>        who works on a key          tmp/<process>/         what is being written
- *     stat.json              what was hashed before
+ *     locks/<key>.<n>        who works on a key          tmp/<process>/         what is being written, and what is in use
+ *     pins/<name>.json       what gc must leave          stat.json              what was hashed before
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,9 +12,10 @@ import type { Digest, StageKey } from '../digest.js';
 import type { KeyComponents, StageResult } from '../plan/plan.js';
 import { listArtifact, readOutside } from './artifact.js';
 import { type Attempt, openAttempt } from './attempt.js';
+import { Uses } from './in-use.js';
 import { type WaitOptions, takeLock } from './lock.js';
 import { Objects } from './objects.js';
-import { Results } from './results.js';
+import { type Read, Results } from './results.js';
 import { Session } from './session.js';
 import { StatCache } from './stat-cache.js';
 import { errno, guarded, isMissing } from './trouble.js';
@@ -85,31 +86,40 @@ export interface Cache {
 /** Thousands of small stages must not write the whole stat cache thousands of times. */
 const SAVE_MILLISECONDS = 5000;
 
+export interface OpenOptions {
+  /** Whether what `lookup` finds must stay until `close`: not for those who only look (plan, status, why). */
+  use?: boolean;
+}
+
 /** Opens the cache in that folder (it need not exist), and removes what killed engines left. */
-export async function openCache(root: string): Promise<Cache> {
+export async function openCache(root: string, { use = true }: OpenOptions = {}): Promise<LocalCache> {
   const session = new Session(join(root, 'tmp'));
   await session.sweep();
-  return new LocalCache(root, session);
+  return new LocalCache(root, session, use);
 }
 
 export class LocalCache implements Cache {
   readonly stats: StatCache;
   readonly objects: Objects;
   readonly results: Results;
+  readonly uses: Uses;
   /** When the stat cache was saved last, by performance.now(). */
   private saved = 0;
 
   constructor(
     readonly root: string,
     readonly session: Session,
+    /** Whether what `lookup` finds must stay. */
+    private readonly use: boolean,
   ) {
     this.stats = new StatCache(join(root, 'stat.json'));
-    this.objects = new Objects(root, this.stats, session);
+    this.uses = new Uses(root, session);
+    this.objects = new Objects(root, this.stats, session, this.uses);
     this.results = new Results(root);
   }
 
   async lookup(key: StageKey): Promise<StageResult | Damaged | undefined> {
-    const read = this.results.read(key);
+    const read = await this.readToUse(key);
     if (read === undefined) return undefined;
     if ('torn' in read) return { damaged: [{ output: '', detail: read.torn }] };
     const troubles: Trouble[] = [];
@@ -123,21 +133,35 @@ export class LocalCache implements Cache {
     return read.result;
   }
 
+  /** Reads a result and, before anyone may trust that it stays, notes it as used. */
+  private async readToUse(key: StageKey): Promise<Read> {
+    for (;;) {
+      const read = this.results.read(key);
+      if (!this.use || read === undefined || 'torn' in read) return read;
+      const digests = Object.values(read.result.outputs).map(({ digest }) => digest);
+      await this.uses.add(key, ...digests);
+      if (!(await this.uses.settled())) return read;
+    }
+  }
+
   nearest(components: KeyComponents, stage: string, unknown: ReadonlySet<string> = new Set()) {
     return Promise.resolve(this.results.nearest(components, stage, unknown));
   }
 
   async beginAttempt(key: StageKey, { force = false, ...wait }: BeginOptions = {}): Promise<Begun> {
-    const { root, session, objects, results } = this;
+    const { root, session, objects, results, uses } = this;
     const lock = await guarded('lock a stage', root, () => takeLock(join(root, 'locks', key), wait));
     try {
+      // Its checkpoint, and what was found before on a disk that was full then.
+      await guarded('lock a stage', root, () => uses.addOrFail(key));
+      await uses.settled();
       const found = force ? undefined : await this.lookup(key);
       if (found && !isDamaged(found)) {
         await lock.release();
         return { result: found };
       }
       const committed = () => this.flush(SAVE_MILLISECONDS);
-      return { attempt: await openAttempt({ key, root, lock, session, objects, results, committed }) };
+      return { attempt: await openAttempt({ key, root, lock, session, objects, results, uses, committed }) };
     } catch (error) {
       await lock.release();
       throw error;
@@ -198,6 +222,7 @@ export class LocalCache implements Cache {
 
   async close(): Promise<void> {
     await this.flush();
+    this.uses.close();
     await this.session.close();
   }
 }

@@ -47,20 +47,9 @@ export async function takeLock(path: string, { signal, waiting }: WaitOptions = 
   let told = false;
   for (;;) {
     signal?.throwIfAborted();
-    const dead: string[] = [];
-    let generation = 0;
-    let holder: Seen | undefined;
-    for (; ; generation++) {
-      const seen = look(`${path}.${generation}`, watched);
-      if (seen === undefined) break;
-      if (!isDead(seen)) {
-        holder = seen;
-        break;
-      }
-      dead.push(seen.text);
-    }
+    const { holder, dead } = survey(path, watched);
     if (holder === undefined) {
-      const lock = await create(path, generation, dead);
+      const lock = await create(path, dead.length, dead);
       if (lock !== undefined) return lock;
       continue;
     }
@@ -68,6 +57,22 @@ export async function takeLock(path: string, { signal, waiting }: WaitOptions = 
     told = true;
     // It fails only when aborted, with an error of its own around the reason.
     await sleep(POLL_MILLISECONDS, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+  }
+}
+
+/** Waits until nobody holds the lock, without taking it. For locks held for moments: it looks often. */
+export async function untilFree(path: string): Promise<void> {
+  const watched = new Map<string, Seen>();
+  while (survey(path, watched).holder !== undefined) await sleep(POLL_MILLISECONDS / 10);
+}
+
+/** The living owner of the highest generation, and what the dead ones below it wrote. */
+function survey(path: string, watched: Map<string, Seen>): { holder: Seen | undefined; dead: string[] } {
+  const dead: string[] = [];
+  for (;;) {
+    const seen = look(`${path}.${dead.length}`, watched);
+    if (seen === undefined || !isDead(seen)) return { holder: seen, dead };
+    dead.push(seen.text);
   }
 }
 

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { type Listing, digestOfListing, listArtifact } from './artifact.js';
 import { sync, syncFolder } from './durable.js';
+import type { Uses } from './in-use.js';
 import { type Session, removeTree } from './session.js';
 import type { StatCache } from './stat-cache.js';
 import { CacheError, errno, isMissing } from './trouble.js';
@@ -20,6 +21,7 @@ export class Objects {
     private readonly root: string,
     private readonly stats: StatCache,
     private readonly session: Session,
+    private readonly uses: Uses,
   ) {}
 
   path(digest: string): string {
@@ -117,6 +119,8 @@ export class Objects {
         'It must be a JSON array of digests of artifacts in the cache.',
       );
     }
+    await this.uses.addOrFail(...references);
+    await this.uses.settled();
     for (const reference of references) {
       const trouble = await this.trouble(reference);
       if (trouble) {
@@ -132,38 +136,65 @@ export class Objects {
   /** Makes an object of a folder that nobody writes any more; the folder is gone afterwards. Throws as `check`. */
   async take(folder: string, name: string): Promise<{ digest: Digest; bytes: number; files: number }> {
     let listing = await this.check(folder, name);
-    for (const file of listing.files) if (file.linked) await separate(join(folder, file.path));
+    const linked = listing.files.filter((file) => file.linked);
+    for (const file of linked) await separate(join(folder, file.path));
+    if (linked.length > 0) listing = listArtifact(folder, name);
     const digest = await digestOfListing(folder, listing, { modes: true });
+    await this.place(digest, folder, listing);
+    return { digest, bytes: listing.bytes, files: listing.files.length };
+  }
+
+  /**
+   * Moves a folder whose content has that digest into place, durable and read-only. It is gone afterwards.
+   * @param listing of the folder, as it was hashed.
+   */
+  async place(digest: Digest, folder: string, listing: Listing): Promise<void> {
     const path = this.path(digest);
+    await this.uses.addOrFail(digest);
+    await this.uses.settled();
     if (statSync(path, { throwIfNoEntry: false }) && !(await this.trouble(digest))) {
-      await removeTree(folder);
-      return { digest, bytes: listing.bytes, files: listing.files.length };
+      return removeTree(folder);
     }
     for (const file of listing.files) {
       await sync(join(folder, file.path));
       await chmod(join(folder, file.path), file.executable ? 0o555 : 0o444);
     }
-    for (const below of listing.folders.reverse()) {
+    for (const below of listing.folders.toReversed()) {
       await syncFolder(join(folder, below));
       await chmod(join(folder, below), 0o555);
     }
     await syncFolder(folder);
-    listing = listArtifact(folder, name);
+    const now = listArtifact(folder, digest.slice(0, 12));
+    if (!sameContent(listing, now)) {
+      throw new CacheError(
+        `${folder} changed while it was stored`,
+        'Let the stage wait for the programs it starts: one of them still writes.',
+      );
+    }
     await mkdir(dirname(path), { recursive: true });
     try {
       await rename(folder, path);
     } catch (error) {
       // Another engine was faster with the same content.
       if (!['ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')) throw error;
-      await removeTree(folder);
-      return { digest, bytes: listing.bytes, files: listing.files.length };
+      return removeTree(folder);
     }
     // Last, since a folder that cannot be written cannot be moved either.
     await chmod(path, 0o555);
     await syncFolder(dirname(path));
-    this.stats.learn(digest, listing.stamp, digest);
-    return { digest, bytes: listing.bytes, files: listing.files.length };
+    this.stats.learn(digest, now.stamp, digest);
   }
+}
+
+/** Reading, and taking rights away, changes no file's size and time of writing. */
+function sameContent(before: Listing, after: Listing): boolean {
+  return (
+    before.files.length === after.files.length &&
+    before.files.every(({ path, size, written }, index) => {
+      const now = after.files[index]!;
+      return now.path === path && now.size === size && now.written === written;
+    })
+  );
 }
 
 function readReferences(folder: string): Digest[] | string {

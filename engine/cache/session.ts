@@ -3,7 +3,7 @@
  * found and removed by the next one.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HEARTBEAT_SECONDS } from './lock.js';
@@ -26,7 +26,9 @@ export class Session {
   /** The folder, made when first asked for: a plan on a read-only disk needs none. */
   open(): Promise<string> {
     this.made ??= guarded('write to the cache', dirname(this.temporary), async () => {
-      await mkdir(this.folder, { recursive: true });
+      // Not in one call: of a read-only disk Node's recursive mkdir says that the folder is missing.
+      if (!existsSync(this.temporary)) await mkdir(this.temporary, { recursive: true });
+      await mkdir(this.folder);
       const owner = join(this.folder, OWNER);
       await writeFile(owner, JSON.stringify(thisProcess()));
       this.heart = setInterval(() => {
@@ -81,6 +83,18 @@ export class Session {
       });
     }
   }
+}
+
+/** Folders of processes that live, or may live: on another machine, or not yet saying whose they are. */
+export function livingSessions(temporary: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(temporary);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+  return names.map((name) => join(temporary, name)).filter((folder) => !isAbandoned(folder));
 }
 
 function isAbandoned(folder: string): boolean {

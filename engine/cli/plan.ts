@@ -78,7 +78,7 @@ export async function decisionsFor(
     import('../plan/make-plan.js'),
     import('../journal/run-folder.js'),
   ]);
-  const cache = await openCache(cacheRoot(runsDirOf(options)));
+  const cache = await openCache(cacheRoot(runsDirOf(options)), { use: false });
   try {
     const { force = [], until, only } = options;
     return await planAll(experiment, cache, {
