@@ -12,7 +12,7 @@ export type Digest = string & { [digestBrand]: true };
 /** sha256 of what a stage's result depends on, 64 lower-case hex digits. */
 export type StageKey = string & { [keyBrand]: true };
 
-export type RecordType = 'stage-key/1' | 'artifact/1' | 'code/1' | 'file/1';
+export type RecordType = 'stage-key/1' | 'artifact/1' | 'code/1' | 'file/1' | 'recipe/1' | 'seeds/1';
 
 /** sha256 over the record type, a zero byte, and RFC 8785 JSON of `value`. */
 export function digestOf(type: RecordType, value: unknown): string {

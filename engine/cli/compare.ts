@@ -2,11 +2,12 @@
 import { Option, type Command } from 'commander';
 import { compared, findRun, recordOf } from './run-files.js';
 import { type CommonOptions, jsonOption, runsDirOf } from './options.js';
-import { printJson } from './output.js';
+import { printJson, widthOf } from './output.js';
 import { UsageError } from './trouble.js';
 
 interface Options extends CommonOptions {
   baseline?: string;
+  apart?: true;
   format: 'table' | 'csv' | 'markdown';
 }
 
@@ -15,6 +16,7 @@ export const compareVerb = (program: Command): Command =>
     .command('compare [runs...]')
     .description('compare what was evaluated, within a run (the latest) and across runs')
     .option('--baseline <row>', "what GtR is measured against (default: the file's report.baseline)")
+    .option('--apart', 'keep a row for each run; without it runs that differ in the seed alone are replicas')
     .addOption(
       new Option('--format <name>', 'of the table').choices(['table', 'csv', 'markdown']).default('table'),
     )
@@ -25,21 +27,10 @@ async function compare(words: string[], _: unknown, command: Command): Promise<v
   const options = command.optsWithGlobals<Options>();
   const runsDir = runsDirOf(options);
   const heads = words.length > 0 ? words.map((word) => findRun(runsDir, word)) : [findRun(runsDir)];
-  const comparison = await compared(runsDir, heads.map(recordOf), options.baseline);
+  const comparison = await compared(runsDir, heads.map(recordOf), options);
   if (options.json) {
-    return printJson({
-      baseline: comparison.baseline,
-      rows: comparison.rows.map(({ label, run, stage, params, metrics, gtr, n, std }) => ({
-        label,
-        run,
-        stage,
-        params,
-        metrics,
-        gtr,
-        n,
-        std,
-      })),
-    });
+    const { baseline, rows, notices } = comparison;
+    return printJson({ baseline, rows: rows.map(({ card: _, ...row }) => row), notices });
   }
   if (comparison.rows.length === 0)
     throw new UsageError(
@@ -47,6 +38,8 @@ async function compare(words: string[], _: unknown, command: Command): Promise<v
       'A row of the comparison is a stage that uses: evaluate and has ended well.',
     );
   const { csvTable, markdownTable, terminalTable } = await import('../report/table.js');
-  const print = { table: terminalTable, csv: csvTable, markdown: markdownTable }[options.format];
-  process.stdout.write(`${print(comparison).trimEnd()}\n`);
+  const { stdout } = process;
+  const table = () => terminalTable(comparison, widthOf(stdout));
+  const print = { table, csv: csvTable, markdown: markdownTable }[options.format];
+  stdout.write(`${print(comparison).trimEnd()}\n`);
 }

@@ -14,6 +14,10 @@ export function wantsColor(stream: NodeJS.WritableStream, option: boolean): bool
 export const colorsFor = (stream: NodeJS.WritableStream, option: boolean): Colors =>
   createColors(wantsColor(stream, option));
 
+/** Letters a line of the terminal holds; undefined where the stream is none. */
+export const widthOf = (stream: NodeJS.WritableStream): number | undefined =>
+  (stream as WriteStream).isTTY ? (stream as WriteStream).columns : undefined;
+
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { listRuns, readHead, readJournal, type RunHead } from '../journal/reader.js';
 import { cacheRoot, isRunId, reportFile } from '../journal/run-folder.js';
-import type { Comparison } from '../report/compare.js';
+import type { CompareOptions, Comparison } from '../report/compare.js';
 import { foldRun, type RunRecord } from '../report/run.js';
 import { UsageError } from './trouble.js';
 
@@ -46,7 +46,7 @@ export function artifactsIn(runsDir: string): (digest: Digest) => string | undef
 export async function compared(
   runsDir: string,
   runs: readonly RunRecord[],
-  baseline?: string,
+  options: CompareOptions = {},
 ): Promise<Comparison> {
   const [{ compareRuns }, { compareSource }] = await Promise.all([
     import('../report/compare.js'),
@@ -55,7 +55,7 @@ export async function compared(
   const artifact = artifactsIn(runsDir);
   return compareRuns(
     runs.map((run) => compareSource(run, artifact)),
-    { baseline },
+    options,
   );
 }
 

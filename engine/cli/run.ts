@@ -16,7 +16,7 @@ import {
   runsDirOf,
   type SelectOptions,
 } from './options.js';
-import { colorsFor, printJson } from './output.js';
+import { colorsFor, printJson, widthOf } from './output.js';
 import { printPlan } from './plan.js';
 import { Exit, exitCodes, sayTrouble } from './trouble.js';
 
@@ -121,7 +121,7 @@ async function tellResult({ summary, status, folder }: RunOutcome, options: Opti
   const comparison = await compared(runsDir, [recordOf(head)]);
   if (comparison.rows.length > 0) {
     const { terminalTable } = await import('../report/table.js');
-    out.write(`\n${terminalTable(comparison)}`);
+    out.write(`\n${terminalTable(comparison, widthOf(out))}`);
   }
   out.write(`Report: ${fromHere(await reported(runsDir, head))}\n`);
 }

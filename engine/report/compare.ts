@@ -1,18 +1,24 @@
 /**
  * The comparison of evaluated models, within a run and across runs: accuracy per protocol, AVG (the mean of the protocols),
  * GtR (AVG of the baseline minus AVG; CemiFace, Table 6), similarity to the inquiry image. All computed here from what
- * stages measured; nothing is typed in. Replicas over seeds are one row with mean, standard deviation and count.
+ * stages measured; nothing is typed in. Replicas over seeds, of one run or of several, are one row with mean, standard
+ * deviation and count.
  */
 import { mean, sampleStandardDeviation } from 'simple-statistics';
 import type { JsonObject } from '../../stages/contract.js';
 import type { Scalar } from '../experiment/experiment.js';
 import type { PlannedStage } from '../journal/events.js';
+import { noticesOf } from './notices.js';
+import { type Recipe, recipesOf } from './recipe.js';
 import { ancestors, type RunRecord } from './run.js';
+import { type TrainingData, trainingDataOf } from './training-data.js';
 
 export interface ComparisonRow {
+  /** The stage and its point. Where several runs are compared, with the run before it, unless it has replicas in several. */
   label: string;
+  /** The run of its first replica. */
   run: string;
-  /** The evaluate instance, or the first of its replicas. */
+  /** The evaluate instance of its first replica. */
   stage: string;
   /** The matrix point, without the seed where replicas are merged. */
   params: Record<string, Scalar>;
@@ -24,10 +30,17 @@ export interface ComparisonRow {
   n: number;
   /** Sample standard deviation of avg/accuracy over replicas; null for one. */
   std: number | null;
+  /** What the model was trained on, as the first replica's card has it. */
+  data: TrainingData | null;
   /** The protocol card of the first replica, where it could be read. */
   card: JsonObject | null;
-  /** Names of all replicas. */
-  members: string[];
+  /** All replicas. */
+  members: Member[];
+}
+
+export interface Member {
+  run: string;
+  stage: string;
 }
 
 export interface Comparison {
@@ -35,7 +48,7 @@ export interface Comparison {
   /** In the order in which the first row names them. */
   protocols: string[];
   rows: ComparisonRow[];
-  /** What a reader must know before believing the table: unlike protocols, single seeds, missing rows. */
+  /** What a reader must know before believing the table: unlike protocols and sizes, single seeds, missing rows. */
   notices: string[];
 }
 
@@ -48,15 +61,16 @@ export interface CompareSource {
 export interface CompareOptions {
   /** A row's instance or stage name; the first run's report.baseline otherwise. */
   baseline?: string | undefined;
+  /** Rows of different runs stay apart, although they differ in nothing but the seed. */
+  apart?: boolean | undefined;
 }
-
-/** Parts of a card in which rows of a comparison are meant to differ; everything else should be equal. */
-const meantToDiffer = /^(data|seeds?)(\.|$)/;
 
 export function compareRuns(sources: readonly CompareSource[], options: CompareOptions = {}): Comparison {
   const notices: string[] = [];
-  const several = sources.length > 1;
-  const rows = sources.flatMap((source) => rowsOf(source, several, notices));
+  const evaluated = sources.flatMap((source) => evaluatedIn(source, notices));
+  const buckets = replicasOf(evaluated, options.apart === true, notices);
+  const several = new Set(sources.map(({ run }) => run.started.run)).size > 1;
+  const rows = buckets.map((bucket) => rowOf(bucket, several));
   const wanted = options.baseline ?? sources[0]?.run.started.report.baseline;
   const baseline = wanted === undefined ? undefined : rows.find((row) => isRow(row, wanted));
   if (wanted !== undefined && !baseline)
@@ -68,15 +82,17 @@ export function compareRuns(sources: readonly CompareSource[], options: CompareO
     const avg = row.metrics['avg/accuracy'];
     row.gtr = baselineAvg === undefined || avg === undefined ? null : baselineAvg - avg;
   }
-  notices.push(...unlikeCards(rows));
-  if (rows.length > 0 && rows.every((row) => row.n === 1))
-    notices.push(
-      'Each row is one seed: differences smaller than the error shown may be chance. Add `seeds: [1, 2, 3]` to the FR stage for replicas.',
-    );
-  return { baseline: baseline?.label ?? null, protocols: protocolsOf(rows), rows, notices };
+  const label = baseline?.label ?? null;
+  return {
+    baseline: label,
+    protocols: protocolsOf(rows),
+    rows,
+    notices: [...notices, ...noticesOf(rows, label)],
+  };
 }
 
-const isRow = (row: ComparisonRow, name: string) => row.label === name || row.members.includes(name);
+const isRow = (row: ComparisonRow, name: string) =>
+  row.label === name || row.members.some(({ stage }) => stage === name);
 
 function protocolsOf(rows: readonly ComparisonRow[]): string[] {
   const names = new Set<string>();
@@ -89,6 +105,37 @@ function protocolsOf(rows: readonly ComparisonRow[]): string[] {
   return [...names];
 }
 
+/** One evaluate instance that ended well. */
+interface Evaluated {
+  source: CompareSource;
+  stage: PlannedStage;
+  /** `score@m=0`: without the seed. */
+  label: string;
+  params: Record<string, Scalar>;
+  recipe: Recipe;
+  /** Equal where two runs show one and the same result. */
+  identity: string;
+}
+
+function evaluatedIn(source: CompareSource, notices: string[]): Evaluated[] {
+  const { run } = source;
+  const recipes = recipesOf(run);
+  return wantedStages(run).flatMap((stage) => {
+    const end = run.results.get(stage.name);
+    if (end?.status !== 'ok' && end?.status !== 'cached') {
+      notices.push(
+        `${stage.name} has no result in run ${run.started.run} (${end?.status ?? 'not reached'}): it has no row.`,
+      );
+      return [];
+    }
+    const { seed: _, ...params } = stage.point;
+    const point = Object.entries(params).map(([name, value]) => `${name}=${value}`);
+    const label = stage.stage + (point.length > 0 ? `@${point.join(',')}` : '');
+    const identity = end.key ?? `${run.started.run}:${stage.name}`;
+    return [{ source, stage, label, params, recipe: recipes.get(stage.name)!, identity }];
+  });
+}
+
 /** Evaluate instances that the report asks for, in its order; all of them where it asks for none. */
 function wantedStages(run: RunRecord): PlannedStage[] {
   const evaluated = run.started.stages.filter((stage) => stage.kind === 'evaluate');
@@ -99,41 +146,83 @@ function wantedStages(run: RunRecord): PlannedStage[] {
   );
 }
 
-function rowsOf(source: CompareSource, several: boolean, notices: string[]): ComparisonRow[] {
-  const { run } = source;
-  const groups = new Map<string, PlannedStage[]>();
-  for (const stage of wantedStages(run)) {
-    const status = run.results.get(stage.name)?.status;
-    if (status !== 'ok' && status !== 'cached') {
-      notices.push(
-        `${stage.name} has no result in run ${run.started.run} (${status ?? 'not reached'}): it has no row.`,
+/** What becomes a row. */
+interface Bucket {
+  replicas: [Evaluated, ...Evaluated[]];
+  /** Also those that merely show a replica's result again. */
+  runs: Set<string>;
+}
+
+/**
+ * Within a run: the points that differ in the seed alone. Across runs: the same recipe with other seeds. The same recipe with
+ * the same seeds and another result was made by other code or on another device, and stays apart.
+ */
+function replicasOf(all: readonly Evaluated[], apart: boolean, notices: string[]): Bucket[] {
+  const byLabel = new Map<string, Bucket[]>();
+  const repeated = new Map<string, number>();
+  for (const one of all) {
+    const { source, label, recipe, identity } = one;
+    const run = source.run.started.run;
+    const others = byLabel.get(label) ?? [];
+    byLabel.set(label, others);
+    const takes = ({ replicas: [first, ...rest] }: Bucket) => {
+      if (first.source === source) return true;
+      if (apart || first.recipe.made !== recipe.made) return false;
+      return [first, ...rest].every(
+        (other) => other.recipe.seeds !== recipe.seeds || other.identity === identity,
       );
-      continue;
-    }
-    const { seed: _, ...rest } = stage.point;
-    const key = JSON.stringify([stage.stage, rest]);
-    groups.set(key, [...(groups.get(key) ?? []), stage]);
-  }
-  return [...groups.values()].map((replicas) => {
-    const first = replicas[0]!;
-    const { seed: _, ...params } = first.point;
-    const point = Object.entries(params).map(([name, value]) => `${name}=${value}`);
-    const label = first.stage + (point.length > 0 ? `@${point.join(',')}` : '');
-    const measured = replicas.map((stage) => metricsOf(run, stage));
-    const averages = measured.flatMap((metrics) => metrics['avg/accuracy'] ?? []);
-    return {
-      label: several ? `${run.started.run}:${label}` : label,
-      run: run.started.run,
-      stage: first.name,
-      params,
-      metrics: meanOf(measured),
-      gtr: null,
-      n: replicas.length,
-      std: averages.length > 1 ? sampleStandardDeviation(averages) : null,
-      card: source.card(first.name),
-      members: replicas.map((stage) => stage.name),
     };
-  });
+    const bucket = others.find(takes);
+    if (!bucket) others.push({ replicas: [one], runs: new Set([run]) });
+    else {
+      bucket.runs.add(run);
+      if (bucket.replicas.some((other) => other.identity === identity))
+        repeated.set(run, (repeated.get(run) ?? 0) + 1);
+      else bucket.replicas.push(one);
+    }
+  }
+  for (const [run, count] of repeated)
+    notices.push(
+      `${count} ${count === 1 ? 'result' : 'results'} of run ${run} came from the cache, the same as another run's, and ${count === 1 ? 'counts' : 'count'} once.`,
+    );
+  const buckets = [...byLabel.values()].flat();
+  for (const { replicas } of buckets) {
+    const commits = new Set(replicas.map(({ source }) => commitOf(source.run)));
+    if (commits.size > 1)
+      notices.push(
+        `The replicas of ${replicas[0].label} were made by different code: ${[...commits].join('; ')}.`,
+      );
+  }
+  return buckets;
+}
+
+function commitOf({ started }: RunRecord): string {
+  if (!started.git) return `cemiflow ${started.version} in run ${started.run}`;
+  // What the changes were nobody knows, so two runs with changes are not the same code.
+  return started.git.dirty
+    ? `${started.git.commit.slice(0, 10)} with changes in run ${started.run}`
+    : started.git.commit.slice(0, 10);
+}
+
+function rowOf({ replicas, runs }: Bucket, several: boolean): ComparisonRow {
+  const { source, stage, label, params } = replicas[0];
+  const run = source.run.started.run;
+  const measured = replicas.map((one) => metricsOf(one.source.run, one.stage));
+  const averages = measured.flatMap((metrics) => metrics['avg/accuracy'] ?? []);
+  const card = source.card(stage.name);
+  return {
+    label: several && runs.size === 1 ? `${run}:${label}` : label,
+    run,
+    stage: stage.name,
+    params,
+    metrics: meanOf(measured),
+    gtr: null,
+    n: replicas.length,
+    std: averages.length > 1 ? sampleStandardDeviation(averages) : null,
+    data: trainingDataOf(card),
+    card,
+    members: replicas.map((one) => ({ run: one.source.run.started.run, stage: one.stage.name })),
+  };
 }
 
 function meanOf(measured: readonly Record<string, number>[]): Record<string, number> {
@@ -175,30 +264,3 @@ function trainingData(run: RunRecord, behind: readonly PlannedStage[]): PlannedS
 
 const usesDataset = (stage: PlannedStage, dataset: string) =>
   (stage.inputs['dataset'] ?? []).some((source) => source.from === 'stage' && source.stage === dataset);
-
-/** One sentence for each part of the cards that should be equal and is not. */
-function unlikeCards(rows: readonly ComparisonRow[]): string[] {
-  const cards = rows.flatMap((row) =>
-    row.card ? [{ label: row.label, leaves: new Map(leavesOf(row.card, '')) }] : [],
-  );
-  const paths = new Set(cards.flatMap((card) => [...card.leaves.keys()]));
-  const sentences: string[] = [];
-  for (const path of [...paths].filter((name) => !meantToDiffer.test(name)).sort()) {
-    const byValue = new Map<string, string[]>();
-    for (const card of cards) {
-      const value = card.leaves.get(path) ?? 'not stated';
-      byValue.set(value, [...(byValue.get(value) ?? []), card.label]);
-    }
-    if (byValue.size > 1)
-      sentences.push(
-        `Rows differ in ${path}: ${[...byValue].map(([value, labels]) => `${value} (${labels.join(', ')})`).join('; ')}.`,
-      );
-  }
-  return sentences;
-}
-
-function leavesOf(value: unknown, path: string): [string, string][] {
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    return [[path, JSON.stringify(value)]];
-  return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, path ? `${path}.${name}` : name));
-}

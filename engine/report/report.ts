@@ -8,7 +8,7 @@ import { grids, pictures, plots } from './figures.js';
 import { type ArtifactFolder, folderOf, type Material, readJson } from './material.js';
 import { Html, html, page, raw, section, table } from './page.js';
 import { ancestors, type RunRecord } from './run.js';
-import { columnsOf } from './table.js';
+import { columnsOf, legendOf } from './columns.js';
 
 /** A run with its cards, as `compareRuns` takes it. */
 export function compareSource(run: RunRecord, artifact: ArtifactFolder): CompareSource {
@@ -73,8 +73,6 @@ function results({ comparison }: Material): Html {
   if (comparison.rows.length === 0) return raw('');
   const columns = columnsOf(comparison);
   const rows = comparison.rows.map((row) => columns.map((column) => column.value(row)));
-  const baseline =
-    comparison.baseline === null ? '' : ` GtR: AVG of ${comparison.baseline} (marked) minus AVG, in points.`;
   return section(
     'Comparison',
     html`${table(
@@ -82,10 +80,7 @@ function results({ comparison }: Material): Html {
         rows,
         (i) => comparison.rows[i]!.label === comparison.baseline,
       )}
-      <p class="soft">
-        1:1 verification accuracy in %; AVG is the mean of the protocols; ±: standard error, or standard
-        deviation over n replicas.${baseline}
-      </p>
+      <p class="soft">1:1 verification. ${legendOf(comparison)} AVG is the mean of the protocols.</p>
       ${
         comparison.notices.length > 0 &&
         html`<ul class="notes">

@@ -1,58 +1,90 @@
-/** The comparison as a table for a terminal, a CSV file, and Markdown. Percentages with two digits, as papers print them. */
+/** The comparison as a table for a terminal, as wide as it is; as a CSV file; as Markdown. */
 import Table from 'cli-table3';
+import { columnsOf, legendOf, type Column } from './columns.js';
 import type { Comparison, ComparisonRow } from './compare.js';
 
-export interface Column {
-  title: string;
-  value(row: ComparisonRow): string;
+/** @param width of the terminal, in letters; without one a row is one line */
+export function terminalTable(comparison: Comparison, width = Infinity): string {
+  const { short, legend } = shortRuns(comparison);
+  const { rows, notices } = short;
+  const said = [legendOf(short), ...legend, ...notices.map((notice) => `! ${notice}`)];
+  return [
+    `${tables(columnsOf(short), rows, width).join('\n\n')}\n`,
+    ...said.map((text) => `${wrapped(text, width)}\n`),
+  ].join('');
 }
 
-const percent = (value: number | undefined | null) =>
-  value === undefined || value === null ? '' : (value * 100).toFixed(2);
-const plain = (value: number | undefined) => (value === undefined ? '' : value.toFixed(3));
-
-/** With its standard error, where there is one and it is asked for. */
-function accuracy(row: ComparisonRow, metric: string, error: string | undefined): string {
-  const se = error === undefined ? undefined : row.metrics[error];
-  return percent(row.metrics[metric]) + (se === undefined ? '' : ` ± ${percent(se)}`);
+/** Labels with the last four digits of a run instead of its whole name, where these tell the runs apart. */
+function shortRuns(comparison: Comparison): { short: Comparison; legend: string[] } {
+  const runs = [...new Set(comparison.rows.flatMap(({ members }) => members.map(({ run }) => run)))];
+  const brief = new Map(runs.map((run) => [run, run.slice(-4)]));
+  if (runs.length < 2 || new Set(brief.values()).size < runs.length) return { short: comparison, legend: [] };
+  const shorten = (text: string) => runs.reduce((said, run) => said.replaceAll(run, brief.get(run)!), text);
+  return {
+    short: {
+      ...comparison,
+      baseline: comparison.baseline && shorten(comparison.baseline),
+      rows: comparison.rows.map((row) => ({ ...row, label: shorten(row.label) })),
+      notices: comparison.notices.map(shorten),
+    },
+    legend: [`Runs: ${runs.map((run) => `${brief.get(run)} is ${run}`).join(', ')}.`],
+  };
 }
 
-/** The columns that have something to show. */
-export function columnsOf({ protocols, rows }: Comparison): Column[] {
-  const has = (metric: string) => rows.some((row) => row.metrics[metric] !== undefined);
-  const columns: Column[] = [{ title: 'row', value: (row) => row.label }];
-  for (const protocol of protocols) {
-    const metric = `${protocol}/accuracy`;
-    // Five protocols with their errors would not fit a line.
-    const error = protocols.length <= 2 ? `${metric}_se` : undefined;
-    columns.push({ title: protocol, value: (row) => accuracy(row, metric, error) });
-  }
-  columns.push({
-    title: 'AVG',
-    value: (row) =>
-      row.std === null
-        ? accuracy(row, 'avg/accuracy', 'avg/accuracy_se')
-        : `${percent(row.metrics['avg/accuracy'])} ± ${percent(row.std)}`,
+/** Narrower and narrower: heads on one line, heads broken, no spaces around ±. */
+const styles = [
+  { broken: false, tight: false },
+  { broken: true, tight: false },
+  { broken: true, tight: true },
+] as const;
+type Style = (typeof styles)[number];
+
+/** One table where it fits, else one for the results and one for the data behind them, else as many as it takes. */
+function tables(columns: readonly Column[], rows: readonly ComparisonRow[], width: number): string[] {
+  const whole = fitting(columns, rows, width);
+  if (whole !== undefined) return [whole];
+  const [name, ...rest] = columns as [Column, ...Column[]];
+  const parts = (['result', 'data'] as const)
+    .map((part) => rest.filter((column) => column.part === part))
+    .filter((part) => part.length > 0);
+  return parts.flatMap((part) => {
+    const drawn: string[] = [];
+    for (let from = 0; from < part.length;) {
+      let to = part.length;
+      let table = fitting([name, ...part.slice(from, to)], rows, width);
+      while (table === undefined && to > from + 1)
+        table = fitting([name, ...part.slice(from, --to)], rows, width);
+      // One column that is too wide is shown all the same.
+      drawn.push(table ?? draw([name, part[from]!], rows, styles[2]));
+      from = to;
+    }
+    return drawn;
   });
-  if (rows.some((row) => row.n > 1)) columns.push({ title: 'n', value: (row) => String(row.n) });
-  if (rows.some((row) => row.gtr !== null)) columns.push({ title: 'GtR', value: (row) => percent(row.gtr) });
-  if (has('eid_similarity/mean'))
-    columns.push({ title: 'sim E_id', value: (row) => plain(row.metrics['eid_similarity/mean']) });
-  if (has('judge_similarity/mean'))
-    columns.push({ title: 'sim judge', value: (row) => plain(row.metrics['judge_similarity/mean']) });
-  if (has('judge_sharpness'))
-    columns.push({ title: 'sharpness', value: (row) => plain(row.metrics['judge_sharpness']) });
-  if (has('judge_frechet'))
-    columns.push({ title: 'Frechet', value: (row) => plain(row.metrics['judge_frechet']) });
-  return columns;
 }
 
-export function terminalTable(comparison: Comparison): string {
-  const columns = columnsOf(comparison);
+function fitting(
+  columns: readonly Column[],
+  rows: readonly ComparisonRow[],
+  width: number,
+): string | undefined {
+  for (const style of styles) {
+    const table = draw(columns, rows, style);
+    if (table.split('\n').every((line) => line.length <= width)) return table;
+  }
+  return undefined;
+}
+
+function draw(columns: readonly Column[], rows: readonly ComparisonRow[], { broken, tight }: Style): string {
+  const cells = rows.map((row) =>
+    columns.map((column) => (tight ? column.value(row).replace(' ± ', '±') : column.value(row))),
+  );
+  const heads = columns.map(({ title }, i) =>
+    broken ? brokenTitle(title, Math.max(...cells.map((row) => row[i]!.length))) : title,
+  );
   const table = new Table({
-    head: columns.map((column) => column.title),
+    head: heads.map((content) => ({ content, vAlign: 'bottom' }) as unknown as string),
     colAligns: columns.map((_, i) => (i === 0 ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true },
+    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
     chars: {
       top: '',
       'top-mid': '',
@@ -64,23 +96,52 @@ export function terminalTable(comparison: Comparison): string {
       'bottom-right': '',
       left: '',
       right: '',
-      middle: ' ',
+      middle: '  ',
       mid: '─',
-      'mid-mid': '─',
+      'mid-mid': '──',
       'left-mid': '',
       'right-mid': '',
     },
   });
-  table.push(...comparison.rows.map((row) => columns.map((column) => column.value(row))));
-  const baseline =
-    comparison.baseline === null ? '' : `GtR: AVG of ${comparison.baseline} minus AVG, points.\n`;
-  return `${table.toString()}\nAccuracy in %; ±: standard error, or standard deviation over n replicas. ${baseline}${comparison.notices.map((notice) => `! ${notice}\n`).join('')}`;
+  table.push(...cells);
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** "frontal_profile" on two lines where the figures under it are narrow; "age gap" on one, if there is room for both words. */
+function brokenTitle(title: string, room: number): string {
+  const words = title.split(title.includes(' ') ? ' ' : '_');
+  const longest = Math.max(room, ...words.map((word) => word.length));
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? word : `${last} ${word}`;
+    if (last === undefined || longer.length > longest) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.join('\n');
+}
+
+/** Broken between words, the lines after the first two in. */
+function wrapped(text: string, width: number): string {
+  let line = '';
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = `  ${word}`;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
 }
 
 export function csvTable(comparison: Comparison): string {
   const metrics = [...new Set(comparison.rows.flatMap((row) => Object.keys(row.metrics)))].sort();
   const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const head = ['label', 'run', 'stage', 'n', 'gtr', 'std', ...metrics];
+  const head = ['label', 'run', 'stage', 'n', 'gtr', 'std', 'identities', 'images', ...metrics];
   const lines = comparison.rows.map((row) =>
     [
       row.label,
@@ -89,6 +150,8 @@ export function csvTable(comparison: Comparison): string {
       row.n,
       row.gtr ?? '',
       row.std ?? '',
+      row.data?.used.identities ?? '',
+      row.data?.used.images ?? '',
       ...metrics.map((name) => row.metrics[name] ?? ''),
     ].map(String),
   );

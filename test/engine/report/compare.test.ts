@@ -2,6 +2,7 @@ import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { JsonObject } from '../../../stages/contract.js';
 import type { Digest } from '../../../engine/digest.js';
 import type { InputSource, Scalar } from '../../../engine/experiment/experiment.js';
 import type { JournalEvent, PlannedStage, StageStatus } from '../../../engine/journal/events.js';
@@ -17,12 +18,21 @@ interface Stage {
   point?: Record<string, Scalar>;
   metrics?: Record<string, number>;
   status?: StageStatus;
+  settings?: JsonObject;
+  seed?: number;
+  /** Of the result: equal where a second run found it in the cache. */
+  key?: string;
 }
 
 /** A run as its journal would tell it; `stages` by instance name. Each stage has one output, whose digest is its name. */
-function journalled(stages: Record<string, Stage>, report: RunRecord['started']['report'] = {}): RunRecord {
+function journalled(
+  stages: Record<string, Stage>,
+  report: RunRecord['started']['report'] = {},
+  id = 'r1',
+): RunRecord {
   const at = '2026-01-02T03:04:05.000Z';
-  const planned = Object.entries(stages).map(([name, { kind, inputs = {}, point = {} }]): PlannedStage => {
+  const planned = Object.entries(stages).map(([name, stage]): PlannedStage => {
+    const { kind, inputs = {}, point = {}, settings = {}, seed = 1 } = stage;
     const sources = Object.entries(inputs).map(([input, stage]): [string, InputSource[]] => [
       input,
       [{ from: 'stage', stage, output: 'out', type: 'files' }],
@@ -32,17 +42,17 @@ function journalled(stages: Record<string, Stage>, report: RunRecord['started'][
       stage: name.split('@')[0]!,
       kind,
       point,
-      settings: {},
+      settings,
       inputs: Object.fromEntries(sources),
       outputs: { out: { type: 'files' } },
-      seed: 1,
+      seed,
     };
   });
   const events: JournalEvent[] = [
     {
       at,
       type: 'run-started',
-      run: 'r1',
+      run: id,
       name: 'x',
       file: '/x.yaml',
       command: ['run', 'x.yaml'],
@@ -55,13 +65,14 @@ function journalled(stages: Record<string, Stage>, report: RunRecord['started'][
       report,
       stages: planned,
     },
-    ...Object.entries(stages).map(([stage, { status = 'ok', metrics = {} }]): JournalEvent => ({
+    ...Object.entries(stages).map(([stage, { status = 'ok', metrics = {}, key }]): JournalEvent => ({
       at,
       type: 'stage-ended',
       stage,
       status,
       seconds: 1,
       peakRssBytes: 1,
+      ...(key === undefined ? {} : { key }),
       outputs: { out: { type: 'files', digest: stage as Digest, bytes: 1, files: 1 } },
       metrics,
       warnings: [],
@@ -160,9 +171,147 @@ test('cards that differ in what should be equal are pointed at; data and seeds m
   ]);
 });
 
-test('rows of two runs carry the name of their run', () => {
-  const run = journalled({ a: { kind: 'evaluate', metrics: score(0.9) } });
-  expect(compareRuns([bare(run), bare(run)]).rows.map((row) => row.label)).toEqual(['r1:a', 'r1:a']);
+function trained(
+  avg: number,
+  { seed = 1, steps = 10, run = 'r1' }: { seed?: number; steps?: number; run?: string } = {},
+): RunRecord {
+  const key = `${seed} ${steps} ${avg}`;
+  return journalled(
+    {
+      fr: { kind: 'fr-train', settings: { steps }, seed },
+      score: { kind: 'evaluate', inputs: { model: 'fr' }, metrics: score(avg), seed, key },
+    },
+    { baseline: 'score' },
+    run,
+  );
+}
+
+test('rows of two runs carry the name of their run where they are not replicas', () => {
+  const runs = [trained(0.9), trained(0.8, { steps: 20, run: 'r2' })].map(bare);
+  expect(compareRuns(runs).rows.map((row) => row.label)).toEqual(['r1:score', 'r2:score']);
+});
+
+test('runs that differ in the seed alone are replicas: one row with mean, deviation and count', () => {
+  const runs = [trained(0.9), trained(0.94, { seed: 2, run: 'r2' }), trained(0.98, { seed: 3, run: 'r3' })];
+  const { rows, baseline } = compareRuns(runs.map(bare));
+  expect(rows).toHaveLength(1);
+  expect(rows[0]).toMatchObject({
+    label: 'score',
+    n: 3,
+    std: expect.closeTo(0.04, 12),
+    members: [
+      { run: 'r1', stage: 'score' },
+      { run: 'r2', stage: 'score' },
+      { run: 'r3', stage: 'score' },
+    ],
+  });
+  expect(rows[0]!.metrics['avg/accuracy']).toBeCloseTo(0.94, 12);
+  expect(baseline).toBe('score');
+  const apart = compareRuns(runs.map(bare), { apart: true });
+  expect(apart.rows.map(({ label, n }) => `${label} ${n}`)).toEqual([
+    'r1:score 1',
+    'r2:score 1',
+    'r3:score 1',
+  ]);
+});
+
+test('a result that a second run had from the cache counts once, and that is said', () => {
+  const { rows, notices } = compareRuns([trained(0.9), trained(0.9, { run: 'r2' })].map(bare));
+  expect(rows).toMatchObject([{ label: 'score', n: 1, std: null }]);
+  expect(notices[0]).toBe(
+    "1 result of run r2 came from the cache, the same as another run's, and counts once.",
+  );
+});
+
+test('the same recipe and seed with another result was other code: no replica', () => {
+  const { rows } = compareRuns([trained(0.9), trained(0.8, { run: 'r2' })].map(bare));
+  expect(rows.map(({ label }) => label)).toEqual(['r1:score', 'r2:score']);
+});
+
+test('replicas made at different commits are pointed at', () => {
+  const [a, b] = [trained(0.9), trained(0.8, { seed: 2, run: 'r2' })];
+  a.started.git = { commit: 'a'.repeat(40), dirty: false };
+  b.started.git = { commit: 'a'.repeat(40), dirty: true };
+  expect(compareRuns([bare(a), bare(b)]).notices[0]).toBe(
+    'The replicas of score were made by different code: aaaaaaaaaa; aaaaaaaaaa with changes in run r2.',
+  );
+});
+
+test('unlike sizes of the training sets are a column and a notice; what was not delivered is said', () => {
+  const run = journalled(
+    {
+      real: { kind: 'evaluate', metrics: score(0.95) },
+      'cemi@m=0': { kind: 'evaluate', point: { m: 0 }, metrics: score(0.92) },
+      'cemi@m=1': { kind: 'evaluate', point: { m: 1 }, metrics: score(0.91) },
+      'cemi@m=-1': { kind: 'evaluate', point: { m: -1 }, metrics: score(0.9) },
+    },
+    { baseline: 'real' },
+  );
+  const card = (identities: number, images: number, asked = images) => ({
+    steps: 300,
+    epochs: (300 * 64) / images,
+    data: { identities, images, asked: { identities, images: asked }, delivered: { identities, images } },
+  });
+  const cards = new Map([['real', card(400, 6400)]]);
+  const comparison = compareRuns([
+    { run, card: (stage) => cards.get(stage) ?? card(80, 800, stage === 'cemi@m=1' ? 1200 : 800) },
+  ]);
+  expect(comparison.rows[1]!.data).toEqual({
+    used: { identities: 80, images: 800 },
+    asked: { identities: 80, images: 800 },
+    delivered: { identities: 80, images: 800 },
+    steps: 300,
+    epochs: 24,
+  });
+  expect(comparison.notices.slice(0, 2)).toEqual([
+    'Training sets differ in size, identities × images of each: 400 × 16 (real); 80 × 10 (cemi@*). At 300 steps each these are 3 and 24 epochs. GtR against real is not due to the kind of data alone: a baseline of the same size would be fair.',
+    'Fewer images than asked for: 80 × 10 of 80 × 15 asked for (cemi@m=1).',
+  ]);
+  // Epochs follow from the sizes: not said twice.
+  expect(comparison.notices.join()).not.toContain('Rows differ in epochs');
+  expect(terminalTable(comparison)).toMatch(
+    /ids × images +epochs\n.*\nreal .*400 × 16 +3\ncemi@m=0.*80 × 10 +24\n/,
+  );
+  expect(csvTable(comparison)).toMatch(/^cemi@m=0,r1,cemi@m=0,1,.*,80,800,/m);
+});
+
+test('a table is never wider than the terminal: heads break, then it comes in parts that repeat the names', () => {
+  const protocols = ['general', 'frontal_profile', 'age_gap', 'cross_age', 'cross_pose', 'avg'];
+  const metrics = Object.fromEntries(protocols.map((name) => [`${name}/accuracy`, 0.9]));
+  const run = journalled(
+    {
+      'a-set': { kind: 'generate', metrics: { 'similarity/mean': 0.5 } },
+      fr: { kind: 'fr-train', inputs: { dataset: 'a-set' } },
+      look: {
+        kind: 'quality',
+        inputs: { dataset: 'a-set' },
+        metrics: { 'similarity/mean': 0.4, frechet: 1 },
+      },
+      'a-long-name-of-a-row': { kind: 'evaluate', inputs: { model: 'fr' }, metrics },
+    },
+    { baseline: 'a-long-name-of-a-row' },
+  );
+  const comparison = compareRuns([bare(run)]);
+  const blocks = (width?: number) => {
+    const lines = terminalTable(comparison, width).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width ?? Infinity);
+    return lines.filter((line) => line.startsWith('a-long-name-of-a-row')).length;
+  };
+  expect([blocks(), blocks(200), blocks(110), blocks(80), blocks(48)]).toEqual([1, 1, 1, 2, 3]);
+  expect(terminalTable(comparison, 110)).toMatch(
+    /^ +frontal +age +cross +cross .*\nrow +general +profile +gap +age +pose/,
+  );
+  // Nothing is lost on the way.
+  for (const width of [48, 80])
+    expect(terminalTable(comparison, width).match(/\b(90\.00|0\.500|0\.400|1\.000)\b/g)).toHaveLength(9);
+});
+
+test('in a terminal runs are called by their last four digits', () => {
+  const ids = ['20260102-030405-00aa', '20260102-030405-00bb'] as const;
+  const runs = [trained(0.9, { run: ids[0] }), trained(0.8, { steps: 20, run: ids[1] })];
+  const text = terminalTable(compareRuns(runs.map(bare)));
+  expect(text).toMatch(/^00aa:score /m);
+  expect(text).toContain(`Runs: 00aa is ${ids[0]}, 00bb is ${ids[1]}.`);
 });
 
 test('tables print per cent with two digits; CSV keeps every digit', () => {
