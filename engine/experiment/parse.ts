@@ -3,6 +3,7 @@
  * Works on the parser's token tree first, as its own composer recurses and so would overflow on deep nesting.
  */
 import { Composer, type CST, isAlias, isMap, isPair, isScalar, isSeq, Parser } from 'yaml';
+import { readPlainYaml } from './plain-yaml.js';
 import type { Problems } from './problems.js';
 import type { Source, Span } from './source.js';
 import { type Entry, type Node, prototypeNames } from './tree.js';
@@ -24,6 +25,11 @@ const coreTags = new Set(
 
 /** @returns undefined where the text could not be read at all; what is wrong with it is in `problems`. */
 export function parseYaml(source: Source, problems: Problems, start = 0): Node | undefined {
+  return readPlainYaml(source, start, limits) ?? parseAnyYaml(source, problems, start);
+}
+
+/** By the library: everything YAML has, and every error. */
+export function parseAnyYaml(source: Source, problems: Problems, start = 0): Node | undefined {
   const span = (from: number, to: number): Span => ({ source, start: start + from, end: start + to });
   const text = source.text.slice(start);
   const tokens = [...new Parser().parse(text)];
