@@ -3,16 +3,11 @@
  * trained on the data set, or the normalised mean of the person's unit embeddings. Similarity to it is the cosine.
  */
 import type { CenterComputeSettings } from '../../schemas/generated/stages/center-compute.js';
+import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
-import {
-  cosineOf,
-  embedDataset,
-  normaliseRows,
-  openRecogniser,
-  type Recogniser,
-} from '../recognition/embed.js';
+import { cosineOf, embedAll, normaliseRows, openRecogniser, type Recogniser } from '../recognition/embed.js';
 import { momentsOf } from '../similarity/moments.js';
 import { openDevice } from '../tensors/device.js';
 import { writeCenters } from './centers.js';
@@ -27,9 +22,11 @@ export async function run(context: StageContext<CenterComputeSettings>): Promise
   // Before the work, so that a wrong model is told at once.
   const rows = from === 'classifier' ? classifierRows(recogniser, dataset) : undefined;
 
-  const embeddings = await embedDataset(recogniser, dataset, {
+  const embeddings = await embedAll(recogniser, dataset, {
     flip,
+    checkpoint: { folder: deviceFolder(context, device), name: 'dataset' },
     signal: context.signal,
+    log: context.log,
     progress: (done) => context.progress(done, dataset.count),
   });
   recogniser.dispose();

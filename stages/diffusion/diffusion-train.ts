@@ -5,6 +5,9 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { DiffusionTrainSettings } from '../../schemas/generated/stages/diffusion-train.js';
+import { Cadence } from '../checkpoint/cadence.js';
+import { deviceFolder } from '../checkpoint/device-folder.js';
+import { TrainingCheckpoint } from '../checkpoint/training-state.js';
 import { type JsonObject, type StageContext, StageError } from '../contract.js';
 import { openDataset } from '../data/dataset.js';
 import { type Device, openDevice } from '../tensors/device.js';
@@ -12,6 +15,9 @@ import { decayMaskOf, initialWeights, type Layout } from '../tensors/network.js'
 import { biasCorrections } from '../tensors/optimisers.js';
 import { leaves } from '../tensors/pytree.js';
 import { Random } from '../tensors/random.js';
+import { rateAt } from '../training/learning-rate.js';
+import { tell, type Told } from '../training/told.js';
+import { costOfZeros, GeneratorWatch } from './collapse.js';
 import { openFrozenRecogniser } from './frozen-recogniser.js';
 import {
   type GeneratorConfig,
@@ -27,10 +33,16 @@ import { NoiseSchedule, timeEmbedding } from './schedule.js';
 import type { TrainSettings } from './settings.js';
 import { similaritiesOf } from './similarities.js';
 import { type TrainBatch, TrainBatches } from './train-batches.js';
-import { readCheckpoint, saveCheckpoint } from './train-checkpoint.js';
 import { type BatchTensors, reportedBy, type StepScalars, trainStep, type TrainState } from './train-step.js';
 
-const checkpointMilliseconds = 15_000;
+/** What a resumed training has to know besides its vectors. */
+type Notes = {
+  /** Expected cost of predicting zeros, summed since the last report. */
+  zeros: number;
+  stuck: number;
+  exploded: number;
+  told?: Told;
+};
 
 export async function run(context: StageContext<DiffusionTrainSettings>): Promise<void> {
   const settings = context.settings as TrainSettings;
@@ -96,30 +108,44 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
     ...(recogniser ? { recogniser: recogniser.tensors } : {}),
   };
 
-  const resumed = readCheckpoint(context.checkpoint, layout.size);
+  const checkpoint = new TrainingCheckpoint(deviceFolder(context, device), {
+    weights: layout.size,
+    m: layout.size,
+    v: layout.size,
+    average: layout.size,
+    sums: names.length,
+  });
+  const resumed = checkpoint.read(context);
   if (resumed) context.log(`resuming at step ${resumed.step}`);
   let done = resumed?.step ?? 0;
-  const sums = resumed?.sums ?? new Float32Array(names.length);
+  const sums = resumed?.vectors.sums ?? new Float32Array(names.length);
   let state: TrainState = {
-    weights: tf.tensor1d((resumed?.weights ?? begin.weights).slice()),
-    m: tf.tensor1d(resumed?.m ?? new Float32Array(layout.size)),
-    v: tf.tensor1d(resumed?.v ?? new Float32Array(layout.size)),
-    average: tf.tensor1d((resumed?.average ?? begin.weights).slice()),
+    weights: tf.tensor1d((resumed?.vectors.weights ?? begin.weights).slice()),
+    m: tf.tensor1d(resumed?.vectors.m ?? new Float32Array(layout.size)),
+    v: tf.tensor1d(resumed?.vectors.v ?? new Float32Array(layout.size)),
+    average: tf.tensor1d((resumed?.vectors.average ?? begin.weights).slice()),
   };
+  const notes = (resumed?.notes ?? { zeros: 0, stuck: 0, exploded: 0 }) as Notes;
+  const watch = new GeneratorWatch(settings, total, notes);
+  tell(context, notes.told);
   const save = async () => {
-    const [weights, m, v, average] = await Promise.all([
+    const [weights, m, v, average] = (await Promise.all([
       state.weights.data(),
       state.m.data(),
       state.v.data(),
       state.average.data(),
-    ]);
-    saveCheckpoint(context.checkpoint, { step: done, weights, m, v, average, sums } as Parameters<
-      typeof saveCheckpoint
-    >[1]);
+    ])) as [Float32Array, Float32Array, Float32Array, Float32Array];
+    const { stuck, exploded } = watch;
+    checkpoint.save({
+      step: done,
+      vectors: { weights, m, v, average, sums },
+      notes: { ...notes, stuck: stuck.length, exploded: exploded.length },
+    });
   };
 
-  let saved = performance.now();
+  const cadence = new Cadence();
   let logged = { at: performance.now(), step: done };
+  context.progress(done, total);
   while (done < total) {
     if (context.signal.aborted) {
       await save();
@@ -127,7 +153,8 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
     }
     const lr = rateAt(settings, done, total);
     const scalars = scalarsOf(lr, done, settings);
-    const out = await step(state, tensorsOf(batches.at(done), schedule, network), scalars, fixed);
+    const batch = batches.at(done);
+    const out = await step(state, tensorsOf(batch, schedule, network), scalars, fixed);
     state = out.state;
     const reported = await out.reported.data();
     out.reported.dispose();
@@ -137,31 +164,34 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
         `Lower with.lr (now ${settings.lr}), or set with.clip.`,
       );
     reported.forEach((value, i) => (sums[i] = sums[i]! + value));
+    notes.zeros += costOfZeros(prediction, batch, schedule);
     done++;
 
     const every = settings.metricsEvery;
     if (done % every === 0 || done === total) {
       const count = done % every === 0 ? every : done % every;
-      names.forEach((name, i) => context.metric(name, sums[i]! / count, done));
-      context.metric('lr', lr, done);
+      const means = names.map((name, i): [string, number] => [name, sums[i]! / count]);
+      notes.told = { step: done, values: Object.fromEntries([...means, ['lr', lr]]) };
+      tell(context, notes.told);
       const seconds = (performance.now() - logged.at) / 1000;
       context.metric('images_per_second', ((done - logged.step) * settings.batch) / seconds, done);
       logged = { at: performance.now(), step: done };
+      watch.see(context, { done, mse: notes.told.values['loss/mse']!, zeros: notes.zeros / count });
       sums.fill(0);
+      notes.zeros = 0;
     }
     context.progress(done, total, `loss ${reported[0]!.toFixed(4)}`);
-    if (performance.now() - saved > checkpointMilliseconds) {
-      await save();
-      saved = performance.now();
-    }
+    if (cadence.due) await cadence.save(save);
   }
   await save();
 
   const average = Float32Array.from(await state.average.data());
   for (const { tensor } of leaves([state, fixed])) tensor.dispose();
   step.dispose();
+  // What is done about a collapse has no part in a model.
+  const { onCollapse: _, ...making } = settings;
   const training: JsonObject = {
-    ...(settings as unknown as JsonObject),
+    ...(making as unknown as JsonObject),
     steps: total,
     seed: context.seed,
     images: dataset.count,
@@ -209,18 +239,6 @@ function beginning(
       `afresh: ${start.fresh.join(', ') || 'none'}`,
   );
   return start;
-}
-
-/** lr at step s = 0, 1, ...: linear warm-up, then constant or half a cosine down to lrFinal. */
-export function rateAt(
-  { lr, warmup, schedule, lrFinal }: Pick<TrainSettings, 'lr' | 'warmup' | 'schedule' | 'lrFinal'>,
-  step: number,
-  total: number,
-): number {
-  const rise = warmup > 0 ? Math.min(1, (step + 1) / warmup) : 1;
-  if (schedule === 'constant') return lr * rise;
-  const fall = lrFinal + (1 - lrFinal) * 0.5 * (1 + Math.cos((Math.PI * step) / total));
-  return lr * rise * fall;
 }
 
 function scalarsOf(lr: number, step: number, { ema, emaPower }: TrainSettings): StepScalars {

@@ -7,25 +7,25 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { GenerateSettings } from '../../schemas/generated/stages/generate.js';
+import { Cadence } from '../checkpoint/cadence.js';
+import { deviceFolder } from '../checkpoint/device-folder.js';
+import { RowCheckpoint } from '../checkpoint/rows.js';
 import { type JsonObject, type StageContext, StageError } from '../contract.js';
 import { openDataset } from '../data/dataset.js';
 import { type FaceDataset, ImageSet, ImageSetWriter } from '../data/image-set.js';
 import { writeNpy } from '../data/npy.js';
 import { realDataBehind, type SetProvenance } from '../data/provenance.js';
-import { cosineOf, embedDataset, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { cosineOf, embedAll, openRecogniser, type Recogniser } from '../recognition/embed.js';
 import { type Device, openDevice } from '../tensors/device.js';
 import { Random } from '../tensors/random.js';
 import { type ConditionInputs, styleStatistics } from './conditions.js';
 import { openFrozenRecogniser } from './frozen-recogniser.js';
-import { GeneratedImages } from './generate-progress.js';
 import { type Generator, readGenerator } from './generator.js';
 import { filterInquiries } from './inquiry.js';
 import { writeSheet } from './sample-sheet.js';
 import { Sampler } from './sampler.js';
 import type { SampleSettings } from './settings.js';
 import { similaritiesOf } from './similarities.js';
-
-const saveMilliseconds = 10_000;
 
 export async function run(context: StageContext<GenerateSettings>): Promise<void> {
   const settings = context.settings as SampleSettings;
@@ -37,19 +37,21 @@ export async function run(context: StageContext<GenerateSettings>): Promise<void
   checkRecogniser(context, generator, recogniser);
   const style = openStyleBank(context, generator, device);
 
-  const identities = await chooseIdentities(context, settings, inquiry, recogniser);
+  const checkpoint = deviceFolder(context, device);
+  const identities = await chooseIdentities(context, settings, inquiry, recogniser, checkpoint);
   const { perIdentity } = settings;
   const total = identities.rows.length * perIdentity;
   const m = similaritiesOf(settings.m);
   const stride = inquiry.width * inquiry.height * 3;
-  const images = GeneratedImages.open(context.checkpoint, stride);
+  const images = new RowCheckpoint(checkpoint, 'generated', { pixels: stride, similarity: 4 }, context.log);
   if (images.count > 0) context.log(`resuming at image ${images.count} of ${total}`);
 
   const { config, layout, weights } = generator;
   const sampler = new Sampler(device, config, layout, weights, settings);
   const batch = Math.min(settings.batch, total);
   const begun = { at: performance.now(), images: images.count };
-  let saved = performance.now();
+  const cadence = new Cadence();
+  context.progress(images.count, total);
   try {
     while (images.count < total) {
       context.signal.throwIfAborted();
@@ -86,15 +88,12 @@ export async function run(context: StageContext<GenerateSettings>): Promise<void
       const similarity = Float32Array.from({ length: wanted }, (_, i) =>
         cosineOf(rows, i, identities.embeddings, places[i]!.identity, recogniser.dimension),
       );
-      images.append(made, similarity);
+      images.append({ pixels: made, similarity });
       context.progress(images.count, total);
-      if (performance.now() - saved > saveMilliseconds) {
-        images.save();
-        saved = performance.now();
-      }
+      if (cadence.due) await cadence.save(() => images.save());
     }
   } finally {
-    images.save(); // also when aborted in the middle of a batch
+    if (images.count > begun.images) images.save(); // also when aborted in the middle of a batch
   }
   const seconds = (performance.now() - begun.at) / 1000;
   if (images.count > begun.images)
@@ -102,7 +101,7 @@ export async function run(context: StageContext<GenerateSettings>): Promise<void
   sampler.dispose();
   style?.dispose();
 
-  const similarity = images.similarities();
+  const similarity = new Float32Array(images.read('similarity', 0, total).buffer);
   const { mean, std } = statistics(similarity);
   context.metric('similarity/mean', mean);
   context.metric('similarity/std', std);
@@ -174,8 +173,13 @@ async function chooseIdentities(
   settings: SampleSettings,
   inquiry: ImageSet,
   recogniser: Recogniser,
+  checkpoint: string,
 ): Promise<Identities> {
-  const all = await embedDataset(recogniser, inquiry, { signal: context.signal });
+  const all = await embedAll(recogniser, inquiry, {
+    checkpoint: { folder: checkpoint, name: 'inquiry' },
+    signal: context.signal,
+    log: context.log,
+  });
   const { dimension } = recogniser;
   const { kept: rows, seen } = filterInquiries(all, dimension, settings.inquiryFilter, settings.identities);
   const asked = settings.identities ?? inquiry.count;
@@ -279,7 +283,7 @@ interface SetParts {
   inquiry: ImageSet;
   /** Rows of the inquiry images that are identities. */
   rows: number[];
-  images: GeneratedImages;
+  images: RowCheckpoint<'pixels' | 'similarity'>;
   /** Of each generated image. */
   similarity: Float32Array;
   m: number[];
@@ -294,6 +298,7 @@ interface SetParts {
 async function writeSet(folder: string, parts: SetParts): Promise<void> {
   const { settings, inquiry, rows, images, similarity, m, provenance } = parts;
   const { perIdentity, oversample } = settings;
+  const stride = inquiry.width * inquiry.height * 3;
   const writer = ImageSetWriter.open(folder, inquiry);
   const generated: number[] = [];
   const wanted: number[] = [];
@@ -302,14 +307,14 @@ async function writeSet(folder: string, parts: SetParts): Promise<void> {
   const columns = Math.min(perIdentity, 10);
   const own = inquiry.read(rows);
   for (const identity of rows.keys()) {
-    const image = own.subarray(identity * images.stride, (identity + 1) * images.stride);
+    const image = own.subarray(identity * stride, (identity + 1) * stride);
     for (let i = 0; i < oversample; i++) {
       writer.add(image, identity);
       generated.push(0);
       wanted.push(NaN);
       measured.push(NaN);
     }
-    const made = images.pixels(identity * perIdentity, perIdentity);
+    const made = images.read('pixels', identity * perIdentity, perIdentity);
     writer.add(made, identity);
     for (let k = 0; k < perIdentity; k++) {
       generated.push(1);
@@ -318,7 +323,7 @@ async function writeSet(folder: string, parts: SetParts): Promise<void> {
     }
     if (identity < 8) {
       sheet.push(image);
-      for (let k = 0; k < columns; k++) sheet.push(made.subarray(k * images.stride, (k + 1) * images.stride));
+      for (let k = 0; k < columns; k++) sheet.push(made.subarray(k * stride, (k + 1) * stride));
     }
   }
   writer.finish({ provenance });
@@ -330,10 +335,8 @@ async function writeSet(folder: string, parts: SetParts): Promise<void> {
   await writeSheet(join(folder, 'sample.png'), sheet, inquiry, columns + 1);
   // One column of a grid over m: sets of different m, from the same inquiry images and noise, stand side by side.
   const shown = Array.from({ length: Math.min(8, rows.length) }, (_, identity) => identity);
-  const first = shown.map((identity) => images.pixels(identity * perIdentity, 1));
+  const first = shown.map((identity) => images.read('pixels', identity * perIdentity, 1));
   await writeSheet(join(folder, 'strip.png'), first, inquiry, 1);
-  const inquiries = shown.map((identity) =>
-    own.subarray(identity * images.stride, (identity + 1) * images.stride),
-  );
+  const inquiries = shown.map((identity) => own.subarray(identity * stride, (identity + 1) * stride));
   await writeSheet(join(folder, 'inquiry.png'), inquiries, inquiry, 1);
 }

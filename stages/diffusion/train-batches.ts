@@ -4,6 +4,7 @@
  */
 import type { FaceDataset } from '../data/image-set.js';
 import { Random } from '../tensors/random.js';
+import { Epochs } from '../training/epochs.js';
 
 export interface TrainBatch {
   /** Training images, [B, H, W, 3] in [-1, 1]; DCFace's style images. */
@@ -33,14 +34,14 @@ export interface BatchSettings {
 }
 
 export class TrainBatches {
-  #epoch = -1;
-  #order: Int32Array = new Int32Array(0);
+  readonly #epochs: Epochs;
   #byIdentity: number[][] = [];
 
   constructor(
     readonly dataset: FaceDataset,
     readonly settings: BatchSettings,
   ) {
+    this.#epochs = new Epochs(settings.seed, dataset.count);
     if (settings.pairs) {
       this.#byIdentity = Array.from({ length: dataset.identities }, () => []);
       dataset.labels.forEach((label, row) => this.#byIdentity[label]!.push(row));
@@ -49,7 +50,7 @@ export class TrainBatches {
 
   at(step: number): TrainBatch {
     const { seed, batch, steps, flip, similarities, pairs } = this.settings;
-    const rows = Int32Array.from({ length: batch }, (_, i) => this.#row(step * batch + i));
+    const rows = Int32Array.from({ length: batch }, (_, i) => this.#epochs.row(step * batch + i));
     const random = (purpose: string) => new Random(seed, purpose, step);
 
     const choice = random('t');
@@ -74,16 +75,6 @@ export class TrainBatches {
       );
     }
     return result;
-  }
-
-  /** The k-th image shown: every epoch shows each image once, in an order of its own. */
-  #row(k: number): number {
-    const epoch = Math.floor(k / this.dataset.count);
-    if (epoch !== this.#epoch) {
-      this.#epoch = epoch;
-      this.#order = new Random(this.settings.seed, 'order', epoch).permutation(this.dataset.count);
-    }
-    return this.#order[k % this.dataset.count]!;
   }
 
   /** Another image of the same person; the image itself where the person has only one. */

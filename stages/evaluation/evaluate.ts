@@ -2,13 +2,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EvaluateSettings } from '../../schemas/generated/stages/evaluate.js';
+import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { writeNpy } from '../data/npy.js';
 import { openVerification, type VerificationProtocol } from '../data/verification-set.js';
-import { cosineOf, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { tooAlike } from '../recognition/collapse.js';
+import { cosineOf, embedAll, type EmbeddedImages, openRecogniser } from '../recognition/embed.js';
 import { openDevice } from '../tensors/device.js';
+import { collapsed } from '../training/collapse.js';
 import { protocolCard } from './card.js';
 import { equalErrorRate, type KFold, kFoldAccuracy, type RocPoint, rocOf, tarAtFar } from './verification.js';
+
+const remedy = 'Look at the loss and the accuracy of its training, and at the images it was trained on.';
 
 interface ProtocolResult extends Omit<KFold, 'folds'> {
   pairs: number;
@@ -21,7 +26,9 @@ interface ProtocolResult extends Omit<KFold, 'folds'> {
 }
 
 export async function run(context: StageContext<EvaluateSettings>): Promise<void> {
-  const { flip, far, protocols } = context.settings as Required<Omit<EvaluateSettings, 'protocols'>> &
+  const { flip, far, protocols, onCollapse } = context.settings as Required<
+    Omit<EvaluateSettings, 'protocols'>
+  > &
     EvaluateSettings;
   const verification = openVerification(context.input('verification').path);
   const { info } = verification;
@@ -40,18 +47,25 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
   for (const name of names) {
     const protocol = verification.protocol(name);
     checkProtocol(protocol);
-    const scores = await scorePairs(recogniser, protocol, info, flip, context.signal, (done) =>
-      context.progress(embedded + done, total, name),
-    );
-    const images = protocol.images.length / (info.width * info.height * 3);
-    embedded += images;
-    if (!scores.every(Number.isFinite))
+    const images = imagesOf(protocol, info);
+    const embeddings = await embedAll(recogniser, images, {
+      flip,
+      checkpoint: { folder: deviceFolder(context, device), name },
+      signal: context.signal,
+      log: context.log,
+      progress: (done) => context.progress(embedded + done, total, name),
+    });
+    embedded += images.count;
+    if (!embeddings.every(Number.isFinite))
       throw new StageError(
         `${name}: the model gives embeddings that are no finite numbers`,
         'Train it again.',
       );
+    const alike = tooAlike(embeddings, recogniser.dimension);
+    if (alike) collapsed(context, onCollapse, `${name}: ${alike}`, remedy);
+    const scores = scorePairs(embeddings, protocol, recogniser.dimension);
     const points = rocOf(scores, protocol.same);
-    results[name] = { images, ...measure(context, protocol, scores, points, far) };
+    results[name] = { images: images.count, ...measure(context, protocol, scores, points, far) };
     for (const point of points) roc.push(`${name},${point.far},${point.tar},${point.threshold}`);
     mkdirSync(join(folder, name));
     writeNpy(join(folder, name, 'scores.npy'), scores, [scores.length]);
@@ -63,6 +77,13 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
   const error = Math.sqrt(all.reduce((sum, one) => sum + one.binomialError ** 2, 0)) / all.length;
   context.metric('avg/accuracy', accuracy);
   context.metric('avg/accuracy_se', error);
+  if (atChance(all))
+    collapsed(
+      context,
+      onCollapse,
+      `the model verifies no better than guessing: ${(100 * accuracy).toFixed(2)} % of ${all.reduce((sum, { pairs }) => sum + pairs, 0)} pairs`,
+      remedy,
+    );
   writeFileSync(join(folder, 'roc.csv'), `${roc.join('\n')}\n`);
   const card = protocolCard(recogniser.config, info, names, flip);
   const result = { protocols: results, avg: { accuracy, standardError: error }, card };
@@ -102,29 +123,49 @@ function checkProtocol({ name, same, folds, pairs }: VerificationProtocol): void
       throw new StageError(`${name}: folds are not numbered 0 to ${used.size - 1}: ${fold} is missing`);
 }
 
-/** The cosine of each pair; images are embedded once, however many pairs they are in. */
-async function scorePairs(
-  recogniser: Recogniser,
-  { images, pairs, same }: VerificationProtocol,
+function imagesOf(
+  { images }: VerificationProtocol,
   { width, height }: { width: number; height: number },
-  flip: boolean,
-  signal: AbortSignal,
-  progress: (done: number) => void,
-): Promise<Float32Array> {
+): EmbeddedImages {
   const stride = width * height * 3;
-  const count = images.length / stride;
-  const { dimension } = recogniser;
-  const embeddings = new Float32Array(count * dimension);
-  const chunk = 512;
-  for (let from = 0; from < count; from += chunk) {
-    signal.throwIfAborted();
-    const part = images.subarray(from * stride, (from + chunk) * stride);
-    embeddings.set(await recogniser.embed(part, width, height, { flip }), from * dimension);
-    progress(Math.min(count, from + chunk));
-  }
+  return {
+    count: images.length / stride,
+    width,
+    height,
+    read(rows) {
+      const pixels = new Uint8Array(rows.length * stride);
+      for (let i = 0; i < rows.length; i++)
+        pixels.set(images.subarray(rows[i]! * stride, (rows[i]! + 1) * stride), i * stride);
+      return pixels;
+    },
+  };
+}
+
+/** The cosine of each pair; images are embedded once, however many pairs they are in. */
+function scorePairs(
+  embeddings: Float32Array,
+  { pairs, same }: VerificationProtocol,
+  dimension: number,
+): Float32Array {
   return Float32Array.from(same, (_, pair) =>
     cosineOf(embeddings, pairs[2 * pair]!, embeddings, pairs[2 * pair + 1]!, dimension),
   );
+}
+
+/** Whether the mean accuracy is what one answer to all pairs would give, by three standard errors. Some hundred pairs tell nothing. */
+export function atChance(protocols: readonly Pick<ProtocolResult, 'accuracy' | 'pairs' | 'same'>[]): boolean {
+  const pairs = protocols.reduce((sum, one) => sum + one.pairs, 0);
+  if (pairs < 1000) return false;
+  let accuracy = 0;
+  let chance = 0;
+  let variance = 0;
+  for (const { accuracy: found, pairs: count, same } of protocols) {
+    const guess = Math.max(same, count - same) / count;
+    accuracy += found;
+    chance += guess;
+    variance += (guess * (1 - guess)) / count;
+  }
+  return accuracy <= chance + 3 * Math.sqrt(variance);
 }
 
 function measure(

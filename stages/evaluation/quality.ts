@@ -5,11 +5,12 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { QualitySettings } from '../../schemas/generated/stages/quality.js';
+import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { type FaceDataset, ImageSet } from '../data/image-set.js';
 import { subset } from '../data/dataset.js';
 import { readNpyAs, writeNpy } from '../data/npy.js';
-import { cosineOf, embedDataset, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { cosineOf, embedAll, openRecogniser, type Recogniser } from '../recognition/embed.js';
 import { momentsOf } from '../similarity/moments.js';
 import { openDevice } from '../tensors/device.js';
 import { Random } from '../tensors/random.js';
@@ -35,13 +36,16 @@ export async function run(context: StageContext<QualitySettings>): Promise<void>
 
   const metrics: Record<string, number> = {};
   const total = set.count + reference.count;
-  const options = { flip, signal: context.signal };
-  const embeddings = await embedDataset(judge, set, {
+  const folder = deviceFolder(context, device);
+  const options = { flip, signal: context.signal, log: context.log };
+  const embeddings = await embedAll(judge, set, {
     ...options,
+    checkpoint: { folder, name: 'dataset' },
     progress: (done) => context.progress(done, total),
   });
-  const others = await embedDataset(judge, reference, {
+  const others = await embedAll(judge, reference, {
     ...options,
+    checkpoint: { folder, name: 'reference' },
     progress: (done) => context.progress(set.count + done, total),
   });
   const { dimension } = judge;

@@ -1,6 +1,6 @@
 /**
- * Whether an FR training has learnt nothing at all, which loss curves hide and insightface passes over in silence
- * (insightface #1737): it classifies no better than chance, or gives every face the same embedding.
+ * Measures of a recogniser that has learnt nothing at all, which loss curves hide and insightface passes over in silence
+ * (insightface #1737): it classifies no better than chance, or gives every face the same embedding. Pure.
  */
 
 /**
@@ -12,18 +12,29 @@ export function chanceAccuracy(classes: number, images: number): number {
 }
 
 /**
- * How far unit rows lie apart: 1 - |their mean|^2, which is their mean squared distance to it.
- * 0 where all are equal, near 1 where they point everywhere.
+ * How far rows lie apart: their mean squared distance to their mean, E|x|^2 - |E x|^2.
+ * 0 where all are equal; of unit rows that point everywhere near 1.
  */
 export function spread(rows: Float32Array, dimension: number): number {
   const count = rows.length / dimension;
   let squares = 0;
   for (let k = 0; k < dimension; k++) {
     let sum = 0;
-    for (let i = k; i < rows.length; i += dimension) sum += rows[i]!;
-    squares += (sum / count) ** 2;
+    for (let i = k; i < rows.length; i += dimension) {
+      sum += rows[i]!;
+      squares += rows[i]! ** 2 / count;
+    }
+    squares -= (sum / count) ** 2;
   }
-  return 1 - squares;
+  return squares;
+}
+
+/** What is wrong with embeddings that are all alike, in words; undefined where they differ. */
+export function tooAlike(rows: Float32Array, dimension: number): string | undefined {
+  const apart = spread(rows, dimension);
+  return apart < 0.01
+    ? `all embeddings are alike (mean squared distance to their mean ${apart.toPrecision(2)}; they are unit vectors)`
+    : undefined;
 }
 
 /** Share of unit rows whose own class has the largest cosine. */

@@ -4,21 +4,23 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { FrTrainSettings } from '../../schemas/generated/stages/fr-train.js';
+import { Cadence } from '../checkpoint/cadence.js';
+import { deviceFolder } from '../checkpoint/device-folder.js';
+import { TrainingCheckpoint } from '../checkpoint/training-state.js';
 import { type JsonObject, type StageContext, StageError } from '../contract.js';
 import { openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
-import { type Device, openDevice } from '../tensors/device.js';
+import { openDevice } from '../tensors/device.js';
 import { initialBuffers, initialWeights, toNamed } from '../tensors/network.js';
-import { chanceAccuracy, nearestClassAccuracy, spread } from './collapse.js';
-import { openRecogniser } from './embed.js';
+import { rateAt } from '../training/learning-rate.js';
+import { type Told, tell } from '../training/told.js';
+import { CollapseWatch, examine } from './collapse-watch.js';
 import { describe, iresnetProblems } from './iresnet.js';
 import { writeRecognition } from './model.js';
-import { architectureOf, marginOf, rateAt, type TrainSettings } from './settings.js';
+import { architectureOf, marginOf, type TrainSettings } from './settings.js';
 import { TrainBatches } from './train-batches.js';
-import { readCheckpoint, saveCheckpoint } from './train-checkpoint.js';
 import { reported, type StepSettings, trainLayout, trainStep, type TrainState } from './train-step.js';
 
-const checkpointMilliseconds = 15_000;
 const lossNames = { cosface: 'CosFace', arcface: 'ArcFace', adaface: 'AdaFace' };
 
 export async function run(context: StageContext<FrTrainSettings>): Promise<void> {
@@ -41,41 +43,43 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
 
   const batches = new TrainBatches(dataset, { seed: context.seed, batch, augmentation });
   const step = device.compile(trainStep(stepSettings, layout), { donate: [0] });
-  const resumed = readCheckpoint(context.checkpoint, {
+  const checkpoint = new TrainingCheckpoint(deviceFolder(context, device), {
     weights: layout.size,
     m: layout.size,
     buffers: layout.bufferSize,
     sums: reported.length,
   });
+  const resumed = checkpoint.read(context);
   if (resumed) context.log(`resuming at step ${resumed.step}`);
   let done = resumed?.step ?? 0;
   let state: TrainState = {
-    weights: tf.tensor1d(resumed?.weights ?? initialWeights(layout, context.seed, 'recognition')),
-    m: tf.tensor1d(resumed?.m ?? new Float32Array(layout.size)),
-    buffers: tf.tensor1d(resumed?.buffers ?? initialBuffers(layout)),
-    sums: tf.tensor1d(resumed?.sums ?? new Float32Array(reported.length)),
+    weights: tf.tensor1d(resumed?.vectors.weights ?? initialWeights(layout, context.seed, 'recognition')),
+    m: tf.tensor1d(resumed?.vectors.m ?? new Float32Array(layout.size)),
+    buffers: tf.tensor1d(resumed?.vectors.buffers ?? initialBuffers(layout)),
+    sums: tf.tensor1d(resumed?.vectors.sums ?? new Float32Array(reported.length)),
   };
+  const notes = (resumed?.notes ?? { bad: 0 }) as { bad: number; told?: Told };
+  tell(context, notes.told);
   const save = async () => {
     const [weights, m, buffers, sums] = (await Promise.all([
       state.weights.data(),
       state.m.data(),
       state.buffers.data(),
       state.sums.data(),
-    ])) as Float32Array[];
-    saveCheckpoint(context.checkpoint, {
+    ])) as [Float32Array, Float32Array, Float32Array, Float32Array];
+    checkpoint.save({
       step: done,
-      weights: weights!,
-      m: m!,
-      buffers: buffers!,
-      sums: sums!,
+      vectors: { weights, m, buffers, sums },
+      notes: { ...notes, bad: collapse.streak.length },
     });
   };
 
   const images: [number, number, number, number] = [batch, dataset.height, dataset.width, 3];
-  const collapse = new CollapseWatch(settings, { total, classes, count: dataset.count });
-  let saved = performance.now();
-  let logged = { at: saved, step: done };
+  const collapse = new CollapseWatch(settings, { total, classes, count: dataset.count }, notes.bad);
+  const cadence = new Cadence();
+  let logged = { at: performance.now(), step: done };
   let loss = NaN;
+  context.progress(done, total);
   while (done < total) {
     if (context.signal.aborted) {
       await save();
@@ -104,20 +108,17 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
           `the loss is no finite number (${loss}) at step ${done} of ${total}`,
           `Lower with.lr (now ${settings.lr}) or with.scale (now ${settings.scale}), or set with.warmup.`,
         );
-      reported.forEach((name, i) =>
-        context.metric(name === 'loss' ? name : `train/${name}`, means[i]!, done),
-      );
-      context.metric('lr', lr, done);
+      const told = reported.map((name, i) => [name === 'loss' ? name : `train/${name}`, means[i]!] as const);
+      notes.told = { step: done, values: Object.fromEntries([...told, ['lr', lr]]) };
+      tell(context, notes.told);
       const now = performance.now();
       context.metric('images_per_second', ((done - logged.step) * batch * 1000) / (now - logged.at), done);
       logged = { at: now, step: done };
-      collapse.see(context, { done, window: count * batch, loss, accuracy: means[1]! });
+      const [, accuracy, own] = means as [number, number, number];
+      collapse.see(context, { done, window: count * batch, loss, accuracy, own });
     }
     context.progress(done, total, Number.isNaN(loss) ? '' : `loss ${loss.toFixed(3)}`);
-    if (performance.now() - saved > checkpointMilliseconds) {
-      await save();
-      saved = performance.now();
-    }
+    if (cadence.due) await cadence.save(save);
   }
   await save();
 
@@ -169,81 +170,4 @@ function checkDataset(dataset: FaceDataset): void {
       `the images are ${width}x${height}; an IResNet takes square ones`,
       'Align or crop them square.',
     );
-}
-
-function collapsed(context: Pick<StageContext, 'warn'>, settings: TrainSettings, what: string): void {
-  const remedy = `Lower with.scale (now ${settings.scale}), with.margin (now ${settings.margin}) or with.lr (now ${settings.lr}), or train longer. with.onCollapse: warn keeps it all the same.`;
-  if (settings.onCollapse === 'fail') throw new StageError(what, remedy);
-  context.warn(`${what}. ${remedy}`);
-}
-
-/** Steps before which it is too early to speak of collapse: margin losses start slowly. */
-function patience({ batch }: TrainSettings, { total, count }: { total: number; count: number }): number {
-  return Math.max(200, total / 4, (2 * count) / batch);
-}
-
-/** Ends a training that gets nowhere before it has spent its time: three reports in a row of accuracy that guessing reaches. */
-class CollapseWatch {
-  #inARow = 0;
-  readonly #from: number;
-
-  constructor(
-    readonly settings: TrainSettings,
-    readonly training: { total: number; classes: number; count: number },
-  ) {
-    this.#from = patience(settings, training);
-  }
-
-  see(
-    context: Pick<StageContext, 'warn'>,
-    seen: { done: number; window: number; loss: number; accuracy: number },
-  ): void {
-    const { classes, count } = this.training;
-    // Few images prove nothing, and an image seen again proves nothing new.
-    if (seen.done < this.#from || seen.window < 1000) return;
-    const atChance = seen.accuracy <= chanceAccuracy(classes, Math.min(seen.window, count));
-    this.#inARow = atChance ? this.#inARow + 1 : 0;
-    if (this.#inARow === 3)
-      collapsed(
-        context,
-        this.settings,
-        `training has collapsed: at step ${seen.done} the loss is ${seen.loss.toFixed(2)} and the accuracy ${seen.accuracy.toPrecision(2)}, what guessing among ${classes} identities gives (ln ${classes} = ${Math.log(classes).toFixed(2)})`,
-      );
-  }
-}
-
-/** Looks at the model as it was written: on training images, unaugmented, up to 1,024 of them spread over the set. */
-async function examine(
-  context: Pick<StageContext, 'output' | 'metric' | 'warn'>,
-  settings: TrainSettings,
-  device: Device,
-  dataset: FaceDataset,
-  steps: number,
-): Promise<void> {
-  const recogniser = await openRecogniser(context.output('model'), device);
-  const count = Math.min(1024, dataset.count);
-  const rows = Int32Array.from({ length: count }, (_, i) => Math.floor((i * dataset.count) / count));
-  const embeddings = await recogniser.embed(dataset.read(rows), dataset.width, dataset.height);
-  const labels = rows.map((row) => dataset.labels[row]!);
-  const { dimension, classifier } = recogniser;
-  recogniser.dispose();
-  const accuracy = nearestClassAccuracy(embeddings, labels, classifier!, dimension);
-  context.metric('accuracy', accuracy);
-  const apart = spread(embeddings, dimension);
-  if (!embeddings.every(Number.isFinite))
-    throw new StageError(
-      'the trained network gives embeddings that are no finite numbers',
-      `Lower with.lr (now ${settings.lr}).`,
-    );
-  if (apart < 0.01)
-    collapsed(
-      context,
-      settings,
-      `training has collapsed: all embeddings are alike (mean squared distance to their mean ${apart.toPrecision(2)}; they are unit vectors)`,
-    );
-  if (accuracy > chanceAccuracy(dataset.identities, count)) return;
-  const what = `${(100 * accuracy).toFixed(2)} % of ${count} training images are nearest to their own identity, what guessing among ${dataset.identities} gives`;
-  if (steps < patience(settings, { total: 0, count: dataset.count }))
-    context.warn(`the network has learnt nothing yet in ${steps} steps: ${what}`);
-  else collapsed(context, settings, `training has collapsed: ${what}`);
 }

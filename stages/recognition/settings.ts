@@ -21,15 +21,3 @@ export function architectureOf({ backbone, network }: TrainSettings, inputSize: 
 export function marginOf({ loss, margin, scale, h, tAlpha }: TrainSettings): Margin {
   return loss === 'adaface' ? { loss, margin, scale, h, tAlpha } : { loss, margin, scale };
 }
-
-/** lr at step 0, 1, ... of `total`: linear warm-up, then divided by 10 at each milestone, or half a cosine down to 0. */
-export function rateAt(
-  { lr, warmup, schedule, milestones }: Pick<TrainSettings, 'lr' | 'warmup' | 'schedule' | 'milestones'>,
-  step: number,
-  total: number,
-): number {
-  const rise = warmup > 0 ? Math.min(1, (step + 1) / warmup) : 1;
-  if (schedule === 'cosine') return lr * rise * 0.5 * (1 + Math.cos((Math.PI * step) / total));
-  const passed = milestones.filter((part) => step >= part * total).length;
-  return (lr * rise) / 10 ** passed;
-}

@@ -3,7 +3,7 @@
  * resumed training sees the same batches.
  */
 import type { FaceDataset } from '../data/image-set.js';
-import { Random } from '../tensors/random.js';
+import { Epochs } from '../training/epochs.js';
 import { type Augmentation, Augmenter, drawChange } from './augment.js';
 
 export interface TrainBatch {
@@ -14,8 +14,7 @@ export interface TrainBatch {
 }
 
 export class TrainBatches {
-  #epoch = -1;
-  #order: Int32Array = new Int32Array(0);
+  readonly #epochs: Epochs;
   readonly #augmenter: Augmenter;
   readonly #pixels: Uint8Array;
   readonly #images: Float32Array;
@@ -25,6 +24,7 @@ export class TrainBatches {
     readonly settings: { seed: number; batch: number; augmentation: Augmentation },
   ) {
     const { width, height } = dataset;
+    this.#epochs = new Epochs(settings.seed, dataset.count);
     this.#augmenter = new Augmenter(width, height);
     this.#pixels = new Uint8Array(settings.batch * width * height * 3);
     this.#images = new Float32Array(this.#pixels.length);
@@ -33,11 +33,11 @@ export class TrainBatches {
   at(step: number): TrainBatch {
     const { dataset, settings } = this;
     const { seed, batch, augmentation } = settings;
-    const shown = Int32Array.from({ length: batch }, (_, i) => this.#row(step * batch + i));
+    const shown = Int32Array.from({ length: batch }, (_, i) => this.#epochs.row(step * batch + i));
     dataset.read(shown, this.#pixels);
     const stride = this.#pixels.length / batch;
     for (let i = 0; i < batch; i++) {
-      const epoch = Math.floor((step * batch + i) / dataset.count);
+      const epoch = this.#epochs.of(step * batch + i);
       this.#augmenter.apply(
         this.#pixels.subarray(i * stride, (i + 1) * stride),
         drawChange(augmentation, seed, epoch, shown[i]!),
@@ -45,16 +45,5 @@ export class TrainBatches {
       );
     }
     return { images: this.#images, labels: shown.map((row) => dataset.labels[row]!) };
-  }
-
-  /** The k-th image shown: every epoch shows each image once, in an order of its own. */
-  #row(k: number): number {
-    const { count } = this.dataset;
-    const epoch = Math.floor(k / count);
-    if (epoch !== this.#epoch) {
-      this.#epoch = epoch;
-      this.#order = new Random(this.settings.seed, 'order', epoch).permutation(count);
-    }
-    return this.#order[k % count]!;
   }
 }

@@ -108,6 +108,7 @@ export function openFaceApi(folder: string, device: Device): Recogniser {
   };
   return {
     dimension: embeddingSize,
+    batch,
     config,
     async embed(images, width, height, { flip = false }: EmbedOptions = {}) {
       const stride = width * height * 3;

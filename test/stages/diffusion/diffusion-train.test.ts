@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../../stages/contract.js';
 import { readSafetensors } from '../../../stages/data/safetensors.js';
-import { rateAt } from '../../../stages/diffusion/diffusion-train.js';
 import { stage } from '../../../stages/diffusion/diffusion-train.stage.js';
 import { type GeneratorConfig, readGenerator } from '../../../stages/diffusion/generator.js';
 import { fill, tinyUnet, Workbench } from './workbench.js';
@@ -193,12 +192,4 @@ test('a loss that is no number ends the training with the step and the remedy', 
     message: expect.stringContaining('no finite number at step'),
     remedy: expect.stringContaining('with.lr'),
   });
-});
-
-test('the learning rate rises linearly over the warm-up and falls as half a cosine to its share', () => {
-  const cosine = { lr: 1, warmup: 4, schedule: 'cosine', lrFinal: 0.1 } as const;
-  expect(rateAt(cosine, 0, 100)).toBeCloseTo(0.25, 12);
-  expect(rateAt(cosine, 50, 100)).toBeCloseTo(0.55, 12);
-  expect(rateAt(cosine, 100, 100)).toBeCloseTo(0.1, 12);
-  expect(rateAt({ ...cosine, schedule: 'constant' }, 50, 100)).toBe(1);
 });
