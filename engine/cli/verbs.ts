@@ -1,6 +1,7 @@
 /** All verbs, in the order of the help. Each file declares its words and loads what it calls only when it is called. */
 import type { Command } from 'commander';
 import { compareVerb } from './compare.js';
+import { completionVerb } from './completion.js';
 import { dagVerb } from './dag.js';
 import { doctorVerb } from './doctor.js';
 import { initVerb } from './init.js';
@@ -33,4 +34,5 @@ export const verbs: readonly Verb[] = [
   reportVerb,
   doctorVerb,
   schemaVerb,
+  completionVerb,
 ];
