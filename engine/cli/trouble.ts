@@ -24,7 +24,7 @@ export class Exit extends Error {
 }
 
 /** Expected trouble of the parts below: each has a remedy, and none is worth a stack. */
-const expected = new Set(['UsageError', 'CacheError', 'SelectionError', 'RunRefused']);
+const expected = new Set(['UsageError', 'CacheError', 'SelectionError', 'RunRefused', 'FilterError']);
 
 /** Says what is to be said on stderr, and returns the exit code. */
 export function sayTrouble(error: unknown, stderr: NodeJS.WritableStream): number {

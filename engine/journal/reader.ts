@@ -19,6 +19,20 @@ export interface RunHead {
 
 /** Every event of the run, in order. A torn last line is left out; [] where there is no journal. */
 export function readJournal(folder: string): JournalEvent[] {
+  return linesOf(folder).flatMap((line) => parsed(line) ?? []);
+}
+
+/** How each stage ended, in order: without reading the thousands of metrics on the way. */
+export function readEnds(folder: string): Of<'stage-ended'>[] {
+  return linesOf(folder)
+    .filter((line) => line.includes('"type":"stage-ended"'))
+    .flatMap((line) => {
+      const event = parsed(line);
+      return event?.type === 'stage-ended' ? [event] : [];
+    });
+}
+
+function linesOf(folder: string): string[] {
   let text: string;
   try {
     text = readFileSync(journalFile(folder), 'utf8');
@@ -26,7 +40,7 @@ export function readJournal(folder: string): JournalEvent[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-  return text.split('\n').flatMap((line) => parsed(line) ?? []);
+  return text.split('\n');
 }
 
 /** All runs of a folder that have begun, newest first. */

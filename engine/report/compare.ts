@@ -63,6 +63,8 @@ export interface CompareOptions {
   baseline?: string | undefined;
   /** Rows of different runs stay apart, although they differ in nothing but the seed. */
   apart?: boolean | undefined;
+  /** Which rows are shown; the baseline need not be one of them. */
+  select?: ((rows: ComparisonRow[]) => ComparisonRow[]) | undefined;
 }
 
 export function compareRuns(sources: readonly CompareSource[], options: CompareOptions = {}): Comparison {
@@ -83,11 +85,16 @@ export function compareRuns(sources: readonly CompareSource[], options: CompareO
     row.gtr = baselineAvg === undefined || avg === undefined ? null : baselineAvg - avg;
   }
   const label = baseline?.label ?? null;
+  const shown = options.select?.(rows) ?? rows;
+  if (shown.length < rows.length)
+    notices.push(
+      `${rows.length - shown.length} of ${rows.length} rows are not shown: the filter does not hold.`,
+    );
   return {
     baseline: label,
-    protocols: protocolsOf(rows),
-    rows,
-    notices: [...notices, ...noticesOf(rows, label)],
+    protocols: protocolsOf(shown),
+    rows: shown,
+    notices: [...notices, ...noticesOf(shown, label)],
   };
 }
 
@@ -120,12 +127,11 @@ interface Evaluated {
 function evaluatedIn(source: CompareSource, notices: string[]): Evaluated[] {
   const { run } = source;
   const recipes = recipesOf(run);
-  return wantedStages(run).flatMap((stage) => {
+  const missing: string[] = [];
+  const found = wantedStages(run).flatMap((stage) => {
     const end = run.results.get(stage.name);
     if (end?.status !== 'ok' && end?.status !== 'cached') {
-      notices.push(
-        `${stage.name} has no result in run ${run.started.run} (${end?.status ?? 'not reached'}): it has no row.`,
-      );
+      missing.push(`${stage.name} has no result in run ${run.started.run} (${end?.status ?? 'not reached'})`);
       return [];
     }
     const { seed: _, ...params } = stage.point;
@@ -134,6 +140,9 @@ function evaluatedIn(source: CompareSource, notices: string[]): Evaluated[] {
     const identity = end.key ?? `${run.started.run}:${stage.name}`;
     return [{ source, stage, label, params, recipe: recipes.get(stage.name)!, identity }];
   });
+  if (missing.length <= 3) notices.push(...missing.map((words) => `${words}: it has no row.`));
+  else notices.push(`${missing[0]}, as ${missing.length - 1} more of its stages: they have no rows.`);
+  return found;
 }
 
 /** Evaluate instances that the report asks for, in its order; all of them where it asks for none. */

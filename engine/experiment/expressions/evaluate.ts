@@ -17,7 +17,7 @@ export interface Branch {
 }
 
 /** The names an expression may begin with. */
-export type Contexts = Readonly<Record<string, Branch>>;
+export type Contexts = Readonly<Record<string, Json | Branch>>;
 
 function isBranch(value: Json | Branch): value is Branch {
   return typeof value === 'object' && value !== null && typeof (value as Partial<Branch>).get === 'function';

@@ -57,24 +57,42 @@ export function lex(text: string, start: number): { tokens: Token[]; end: number
   const opening = start - 3;
   let at = start;
   for (;;) {
-    while (at < text.length && /\s/.test(text[at]!)) at += 1;
+    at = pastSpace(text, at);
     if (at >= text.length)
       throw new ExpressionError("this '${{' is never closed", opening, start, "end the expression with '}}'");
     if (text.startsWith('}}', at)) {
       tokens.push({ type: 'end', start: at, end: at + 2 });
       return { tokens, end: at + 2 };
     }
-    if (tokens.length >= maxTokens)
-      throw new ExpressionError(
-        `an expression has at most ${maxTokens} words and signs`,
-        at,
-        at + 1,
-        'put parts of it into params',
-      );
-    const token = next(text, at);
-    tokens.push(token);
-    at = token.end;
+    at = take(tokens, text, at, false);
   }
+}
+
+/** A whole text is one expression, as on a command line: text may take double quotes, too. */
+export function lexWhole(text: string): Token[] {
+  const tokens: Token[] = [];
+  for (let at = pastSpace(text, 0); at < text.length;) at = pastSpace(text, take(tokens, text, at, true));
+  return [...tokens, { type: 'end', start: text.length, end: text.length + 1 }];
+}
+
+function pastSpace(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && /\s/.test(text[at]!)) at += 1;
+  return at;
+}
+
+/** @returns the offset behind the token it has added */
+function take(tokens: Token[], text: string, at: number, doubleQuotes: boolean): number {
+  if (tokens.length >= maxTokens)
+    throw new ExpressionError(
+      `an expression has at most ${maxTokens} words and signs`,
+      at,
+      at + 1,
+      'put parts of it into params',
+    );
+  const token = doubleQuotes && text[at] === '"' ? quoted(text, at, '"') : next(text, at);
+  tokens.push(token);
+  return token.end;
 }
 
 function next(text: string, at: number): Token {
@@ -114,21 +132,21 @@ function next(text: string, at: number): Token {
 }
 
 /** 'text', a quote within it doubled. */
-function quoted(text: string, at: number): Token {
+function quoted(text: string, at: number, mark: "'" | '"' = "'"): Token {
   let value = '';
   let from = at + 1;
   for (;;) {
-    const quote = text.indexOf("'", from);
+    const quote = text.indexOf(mark, from);
     if (quote < 0)
       throw new ExpressionError(
         'this text is never closed',
         at,
         at + 1,
-        "end it with a single quote; a quote within it is doubled ('it''s')",
+        `end it with a ${mark === '"' ? 'double' : 'single'} quote; a quote within it is doubled (${mark}it${mark}${mark}s${mark})`,
       );
     value += text.slice(from, quote);
-    if (text[quote + 1] !== "'") return { type: 'text', value, start: at, end: quote + 1 };
-    value += "'";
+    if (text[quote + 1] !== mark) return { type: 'text', value, start: at, end: quote + 1 };
+    value += mark;
     from = quote + 2;
   }
 }

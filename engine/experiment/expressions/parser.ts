@@ -1,5 +1,5 @@
 /** Tokens -> syntax tree, by operator precedence (a Pratt parser). GitHub's grammar, plus arithmetic. */
-import { ExpressionError, lex, type Sign, type Token } from './lexer.js';
+import { ExpressionError, lex, lexWhole, type Sign, type Token } from './lexer.js';
 
 export type BinarySign = '||' | '&&' | '==' | '!=' | '<' | '<=' | '>' | '>=' | '+' | '-' | '*' | '/' | '%';
 
@@ -53,11 +53,27 @@ export function parseExpression(text: string, start: number): { syntax: Syntax; 
   return { syntax, end };
 }
 
+/** A whole text, as on a command line, where `and`, `or` and `not` are words of the language. @throws ExpressionError */
+export function parseWhole(text: string): Syntax {
+  const parser = new Parser(lexWhole(text), true);
+  const syntax = parser.expression(0);
+  parser.finish();
+  return syntax;
+}
+
+const operatorWords: ReadonlyMap<string, BinarySign> = new Map([
+  ['and', '&&'],
+  ['or', '||'],
+]);
+
 class Parser {
   private at = 0;
   private depth = 0;
 
-  constructor(private readonly tokens: readonly Token[]) {}
+  constructor(
+    private readonly tokens: readonly Token[],
+    private readonly operatorsAsWords = false,
+  ) {}
 
   private get token(): Token {
     return this.tokens[this.at]!;
@@ -72,16 +88,20 @@ class Parser {
       );
     let left = this.operand();
     for (;;) {
-      const token = this.token;
-      if (token.type !== 'sign' || !(token.value in binding)) break;
-      const sign = token.value as BinarySign;
-      if (binding[sign] <= least) break;
+      const sign = this.operator();
+      if (sign === undefined || binding[sign] <= least) break;
       this.at += 1;
       const right = this.expression(binding[sign]);
       left = { type: 'binary', sign, left, right, start: left.start, end: right.end };
     }
     this.depth -= 1;
     return left;
+  }
+
+  private operator(): BinarySign | undefined {
+    const token = this.token;
+    if (token.type === 'sign') return token.value in binding ? (token.value as BinarySign) : undefined;
+    return this.operatorsAsWords && token.type === 'name' ? operatorWords.get(token.value) : undefined;
   }
 
   finish(): void {
@@ -96,6 +116,11 @@ class Parser {
       case 'text':
         return this.postfix({ type: 'literal', value: token.value, start: token.start, end: token.end });
       case 'name': {
+        if (this.operatorsAsWords && token.value === 'not') {
+          // As in Python: not a == b is not (a == b).
+          const of = this.expression(binding['&&']);
+          return { type: 'unary', sign: '!', of, start: token.start, end: of.end };
+        }
         if (words.has(token.value))
           return { type: 'literal', value: words.get(token.value)!, start: token.start, end: token.end };
         if (this.is('(')) return this.postfix(this.call(token.value, token.start, token.end));
