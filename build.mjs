@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { compile } from 'json-schema-to-typescript';
 import { writeCodeDigests } from './build/code-digests.mjs';
+import { writeValidators } from './build/validators.mjs';
 
 process.chdir(dirname(new URL(import.meta.url).pathname));
 
@@ -40,19 +41,24 @@ async function schemaModules() {
   }
 }
 
+function compiled(entryPoints) {
+  return build({
+    entryPoints: entryPoints.filter((name) => !name.endsWith('.d.ts')),
+    outdir: 'dist',
+    outbase: '.',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'warning',
+  });
+}
+
 await schemaModules();
-await build({
-  entryPoints: [
-    ...(await files('engine', '.ts')),
-    ...(await files('stages', '.ts')),
-    ...(await files('schemas/generated', '.ts')),
-    ...(await files('test/bench', '.ts')),
-  ].filter((name) => !name.endsWith('.d.ts')),
-  outdir: 'dist',
-  outbase: '.',
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'warning',
-});
+await compiled([
+  ...(await files('engine', '.ts')),
+  ...(await files('stages', '.ts')),
+  ...(await files('schemas/generated', '.ts')),
+  ...(await files('test/bench', '.ts')),
+]);
+await compiled([await writeValidators('dist')]);
 await writeCodeDigests('dist', '.');

@@ -2,7 +2,10 @@
  * What ajv says of a value, as faults people can read: which key or value, what it must be, what there is to choose.
  * A value that fits none of several forms is checked again against the form it was meant to have.
  */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { createRequire } from 'node:module';
+import type * as Ajv from 'ajv/dist/2020.js';
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import { validators } from '../../schemas/generated/validators.js';
 import { type Path, shown, typeName } from './tree.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -16,6 +19,13 @@ export type Fault =
   /** `must` completes "'lr' ...": "must be a number, not text ('abc')". */
   | { kind: 'value'; path: Path; must: string; hint?: string; word?: string; choices?: readonly string[] };
 
+/** Loaded for what the build does not know and for what is wrong: nobody else should wait for it. */
+let loaded: typeof Ajv.Ajv2020 | undefined;
+const ajv2020 = (options: Ajv.Options) => {
+  loaded ??= (createRequire(import.meta.url)('ajv/dist/2020.js') as typeof Ajv).Ajv2020;
+  return new loaded(options);
+};
+
 /** A check that only says yes or no is made in a tenth of the time of one that explains. */
 const quick = { strict: false, validateSchema: false, meta: false, code: { optimize: false } } as const;
 const thorough = { allErrors: true, strict: false, verbose: true } as const;
@@ -25,9 +35,9 @@ const most = 2000;
 
 /** A schema made ready once; `check` is called for each value. */
 export class Checker {
-  private readonly passes: ValidateFunction;
+  private readonly passes: (value: unknown) => boolean;
   private explains: ValidateFunction | undefined;
-  private ajv: Ajv2020 | undefined;
+  private ajv: Ajv.Ajv2020 | undefined;
   private readonly schema: Schema;
   private readonly forms = new Map<unknown, ValidateFunction>();
 
@@ -39,12 +49,13 @@ export class Checker {
     // A copy: ajv remembers schemas by identity and by $id, and a schema belongs to the stage that declared it.
     const { $id: _, ...copy } = structuredClone(schema) as Record<string, unknown>;
     this.schema = copy;
-    this.passes = new Ajv2020({ ...quick, useDefaults: defaults }).compile(copy);
+    // By identity: a user's own stage may have the name of one of ours.
+    this.passes = validators.get(schema) ?? ajv2020({ ...quick, useDefaults: defaults }).compile(copy);
   }
 
   check(value: unknown): Fault[] {
     if (this.passes(value)) return [];
-    this.explains ??= new Ajv2020({ ...thorough, useDefaults: this.defaults }).compile(this.schema);
+    this.explains ??= ajv2020({ ...thorough, useDefaults: this.defaults }).compile(this.schema);
     return this.explains(value) ? [] : this.faults((this.explains.errors ?? []).slice(0, most), []);
   }
 
@@ -201,7 +212,7 @@ export class Checker {
   private formValidator(form: Schema): ValidateFunction {
     let validate = this.forms.get(form);
     if (!validate) {
-      this.ajv ??= new Ajv2020(thorough);
+      this.ajv ??= ajv2020(thorough);
       validate = this.ajv.compile({ $defs: this.schema['$defs'] ?? {}, ...form });
       this.forms.set(form, validate);
     }
@@ -213,7 +224,7 @@ export class Checker {
 export function schemaTrouble(schema: Schema): string | undefined {
   try {
     const { $id: _, ...copy } = structuredClone(schema) as Record<string, unknown>;
-    new Ajv2020(thorough).compile(copy);
+    ajv2020(thorough).compile(copy);
     return undefined;
   } catch (error) {
     return (error as Error).message;

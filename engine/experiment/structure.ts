@@ -2,9 +2,9 @@
  * The composed tree against schemas/experiment.schema.json, and what it says of each stage. Everything but `with` and
  * `inputs`, which may differ from point to point, has its expressions computed here.
  */
-import { schema } from '../../schemas/generated/experiment.js';
 import type { Json, JsonObject } from './experiment.js';
 import { Checker } from './faults.js';
+import { fileSchema, profileSchema, stageSchema } from './file-schema.js';
 import { hasExpression } from './expressions/template.js';
 import type { Problems } from './problems.js';
 import { sayFault, type Subject } from './say-fault.js';
@@ -64,9 +64,8 @@ export function readStructure(root: MapNode, scope: Scope, problems: Problems): 
     top['stages'] = plainStages;
   }
 
-  const plainSchema = strict(schema) as FileSchema;
-  fileChecker ??= new Checker(fileSchema(plainSchema));
-  stageChecker ??= new Checker(stageSchema(plainSchema));
+  fileChecker ??= new Checker(fileSchema);
+  stageChecker ??= new Checker(stageSchema);
   const subject = subjectOf(root, scope);
   for (const fault of fileChecker.check(top)) {
     sayFault(fault, subject, problems);
@@ -179,7 +178,7 @@ function seconds(timeout: string | number): number {
 /** Profiles are checked whether they are used or not; their expressions are not computed. */
 function checkProfiles(profiles: Node | undefined, scope: Scope, problems: Problems): void {
   if (!isMap(profiles)) return;
-  profileChecker ??= new Checker({ $ref: '#/$defs/profile', $defs: schema['$defs'] });
+  profileChecker ??= new Checker(profileSchema);
   for (const { key, value } of profiles.entries.values()) {
     const subject = subjectOf(value, scope, { key, title: 'a profile' });
     for (const fault of profileChecker.check(toPlain(value))) sayFault(fault, subject, problems);
@@ -216,39 +215,4 @@ function subjectOf(root: Node, scope: Scope, profile?: { key: Span; title: strin
     key: (path, key) => locate([...path, key]).key,
     map: (path) => locate(path).key,
   };
-}
-
-interface FileSchema {
-  properties: Record<string, Record<string, unknown>>;
-  $defs: Record<string, Record<string, unknown>>;
-}
-
-/** Of all but stages and profiles, which are checked one by one. */
-function fileSchema(plain: FileSchema): Record<string, unknown> {
-  const { additionalProperties: _, ...stages } = plain.properties['stages']!;
-  const properties = { ...plain.properties, stages, profiles: { type: ['object', 'null'] } };
-  return { ...plain, properties };
-}
-
-/** Of one stage without what the list of kinds says: the kind's own schema checks its settings, and kinds.ts its name. */
-function stageSchema(plain: FileSchema): Record<string, unknown> {
-  const { allOf: _, ...stage } = plain.$defs['stage']! as {
-    allOf?: unknown;
-    properties: Record<string, object>;
-  };
-  const { anyOf: __, ...uses } = stage.properties['uses'] as { anyOf?: unknown };
-  return { ...stage, properties: { ...stage.properties, uses }, $defs: plain.$defs };
-}
-
-/** The schema of a file whose expressions are computed: the alternative "or an expression" is gone. */
-function strict(at: unknown): unknown {
-  if (Array.isArray(at)) return at.map(strict);
-  if (typeof at !== 'object' || at === null) return at;
-  const { anyOf, ...rest } = at as Record<string, unknown>;
-  const plain = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, strict(value)]));
-  if (!Array.isArray(anyOf)) return plain;
-  const forms = anyOf
-    .filter((form: Record<string, unknown>) => form['$ref'] !== '#/$defs/expression')
-    .map(strict);
-  return forms.length === 1 ? { ...(forms[0] as object), ...plain } : { ...plain, anyOf: forms };
 }
