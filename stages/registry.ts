@@ -11,6 +11,7 @@ import { stage as evaluate } from './evaluation/evaluate.stage.js';
 import { stage as quality } from './evaluation/quality.stage.js';
 import { stage as facesImport } from './faces/faces-import.stage.js';
 import { stage as facesRender } from './faces/faces-render.stage.js';
+import { stage as verificationPairs } from './faces/verification-pairs.stage.js';
 import { stage as faceApiModel } from './recognition/face-api/face-api-model.stage.js';
 import { stage as frTrain } from './recognition/fr-train.stage.js';
 import { stage as similarityBucketing } from './similarity/similarity-bucketing.stage.js';
@@ -28,6 +29,7 @@ const declarations = [
   generate,
   quality,
   similarityBucketing,
+  verificationPairs,
 ] as unknown as StageDeclaration[];
 
 const byKind = new Map(declarations.map((declaration) => [declaration.kind, declaration]));

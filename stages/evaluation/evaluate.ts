@@ -101,7 +101,7 @@ function chosen(known: readonly string[], wanted: readonly string[] | undefined)
   if (names.length === 0)
     throw new StageError(
       'the verification set has no protocols',
-      'Ask for some where it is made: with.verification.identities of faces-render, or pairs for faces-import.',
+      'Ask for some where it is made: with.verification.identities of faces-render, split.verification of faces-import, or use verification-pairs.',
     );
   return names;
 }

@@ -12,18 +12,14 @@ export const stage: StageDeclaration<FacesImportSettings> = {
       types: ['files'],
       description: 'FOLDER/<person>/<photograph>; JPEG, PNG, WebP, TIFF, AVIF, GIF, PGM or PPM.',
     },
-    pairs: {
-      types: ['files'],
-      description: "Verification pairs in the format of LFW's pairs.txt.",
-      optional: true,
-    },
   },
   outputs: ({ split }) => {
     const outputs: Record<string, OutputDeclaration> = {
       images: { type: 'images', description: 'The faces, labelled by person.' },
       verification: {
         type: 'verification',
-        description: 'Pairs in folds; without pairs where split.verification is 0.',
+        description:
+          'Drawn pairs in folds; none where split.verification is 0. For given pairs: verification-pairs.',
       },
       ledger: { type: 'result', description: 'What became of every file, with the reason.' },
     };

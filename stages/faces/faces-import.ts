@@ -1,22 +1,20 @@
 /**
  * Makes a data set, and verification pairs, of photographs in a folder per person: decode, find the face, align, select,
- * split, pair; and a ledger of what became of every file.
+ * split, draw pairs; and a ledger of what became of every file.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { FacesImportSettings } from '../../schemas/generated/stages/faces-import.js';
 import { type InputArtifact, type JsonObject, type StageContext, StageError } from '../contract.js';
 import { ImageSetWriter } from '../data/image-set.js';
 import type { SetProvenance } from '../data/provenance.js';
 import { writeVerification } from '../data/verification-set.js';
-import { findPhotos, type FoundPhoto, type PhotoFolder } from './import/folder.js';
+import { findPhotos, type PhotoFolder } from './import/folder.js';
 import { ledgerLines, summarise, writeLedger } from './import/ledger.js';
 import { lookAtAll } from './import/look.js';
 import { isUsable, LookedStore } from './import/looked.js';
-import { drawPairs } from './import/pairs.js';
-import { type ListedPair, readPairs } from './import/pairs-file.js';
 import { type Person, select } from './import/selection.js';
+import { drawPairs } from './pairs/draw.js';
+import { type ListedPair, photosOf, protocolName, protocolOf } from './pairs/pair.js';
 
 type Settings = Required<Omit<FacesImportSettings, 'split'>> & {
   split: { verification: number; inquiry: number };
@@ -27,11 +25,8 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
   const { size, shareIdentities } = settings;
   const input = context.input('photos');
   const shownAs = nameOf(input);
-  const found = await findPhotos(input.path, shownAs);
-  // Before the long work: a wrong line is told at once.
-  const listed = context.has('pairs')
-    ? await readPairsInput(context.input('pairs'), found, settings.folds)
-    : undefined;
+  const found = await findPhotos(input.path, shownAs, settings.person);
+  tellOfFolders(context, found);
 
   const store = await look(context, settings, found, input.path);
   const usable = found.photos.map((_, i) => isUsable(store.looked[i]!));
@@ -48,21 +43,13 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
   }
 
   const people = peopleOf(found, usable);
-  const given = listed?.filter(({ first, second }) => usable[first] && usable[second]);
   const selection = select(people, {
     minImages: settings.minImages,
     maxImages: settings.maxImages,
     split: settings.split,
     shareIdentities,
-    ...(given ? { paired: new Set(given.flatMap(({ first, second }) => [first, second])) } : {}),
     seed: context.seed,
   });
-  if (listed && given!.length < listed.length)
-    context.warn(
-      `${listed.length - given!.length} of the ${listed.length} given pairs are left out: a picture of them cannot be used (see the ledger)`,
-    );
-  if (listed && given!.length === 0)
-    throw new StageError('pairs: none of the given pairs has two pictures that can be used');
   const shared = selection.verification.filter(({ name }) =>
     selection.images.some((person) => person.name === name),
   );
@@ -71,8 +58,8 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
       `${shared.length} people are in images and in verification (shareIdentities): do not train on images a model that verification judges`,
     );
 
-  const pairs = given ?? pairsOf(context, settings, selection.verification);
-  const inPairs = new Set(pairs.flatMap(({ first, second }) => [first, second]));
+  const pairs = pairsOf(context, settings, selection.verification);
+  const inPairs = new Set(photosOf(pairs));
   const used = {
     images: new Set(selection.images.flatMap(({ photos }) => photos)),
     verification: inPairs,
@@ -86,20 +73,21 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
   writePeople(context.output('images'), size, selection.images, store, provenance);
   if (settings.split.inquiry > 0)
     writePeople(context.output('inquiry'), size, selection.inquiry, store, provenance);
-  const protocol = verificationOf(found.photos, pairs, store, settings.protocol || safeName(source));
+  const identityOf = (photo: number) => found.photos[photo]!.identity;
+  const name = settings.protocol || protocolName(source);
   writeVerification(
     context.output('verification'),
     { width: size, height: size },
-    protocol ? [protocol] : [],
+    pairs.length > 0 ? [protocolOf(name, pairs, identityOf, (photos) => store.read(photos))] : [],
     provenance({
-      identities: new Set([...inPairs].map((i) => found.photos[i]!.identity)).size,
+      identities: new Set([...inPairs].map(identityOf)).size,
       images: inPairs.size,
     }),
   );
   const { counts } = summary;
   writeLedger(context.output('ledger'), summary, lines, {
     alignment: alignmentOf(settings),
-    pairs: { given: listed?.length ?? null, used: pairs.length },
+    pairs: pairs.length,
   });
   context.metric('images', used.images.size);
   context.metric('identities', selection.images.length);
@@ -108,7 +96,10 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
     (counts['no_face'] ?? 0) + store.looked.filter(({ sight }) => sight === 'centre_crop').length,
   );
   context.metric('several_faces', counts['several faces'] ?? 0);
-  context.metric('unreadable', (counts['no_picture'] ?? 0) + (counts['damaged'] ?? 0));
+  context.metric(
+    'unreadable',
+    ['no_picture', 'unsupported', 'damaged'].reduce((sum, fate) => sum + (counts[fate] ?? 0), 0),
+  );
   context.metric('pairs', pairs.length);
 }
 
@@ -121,6 +112,18 @@ const nothingUsed = {
 /** The outside folder's own name, or the stage's: what messages and the record call the collection. */
 const nameOf = ({ from }: InputArtifact): string =>
   basename(from.replace(/^path:/, '').replace(/[/\\]+$/, '')) || 'photos';
+
+function tellOfFolders(
+  context: StageContext<FacesImportSettings>,
+  { remarks, empty, passedOver }: PhotoFolder,
+): void {
+  remarks.forEach((remark) => context.warn(remark));
+  if (empty.length > 0)
+    context.warn(
+      `${empty.length} people's folders are empty: ${empty.slice(0, 5).join(', ')}${empty.length > 5 ? ', ..' : ''}`,
+    );
+  if (passedOver > 0) context.log(`${passedOver} hidden files and folders are passed over`);
+}
 
 async function look(
   context: StageContext<FacesImportSettings>,
@@ -162,24 +165,6 @@ const countSights = ({ looked }: LookedStore): string => {
   return [...counts].map(([sight, count]) => `${count} ${sight.replaceAll('_', ' ')}`).join(', ');
 };
 
-/** The input is a file, or a folder (as the engine gives single files) that holds one. */
-async function readPairsInput(
-  input: InputArtifact,
-  { photos }: PhotoFolder,
-  folds: number,
-): Promise<ListedPair[]> {
-  const shownAs = nameOf(input);
-  if (!existsSync(input.path)) throw new StageError(`pairs: ${shownAs} does not exist`);
-  let file = input.path;
-  if (statSync(file).isDirectory()) {
-    const names = (await readdir(file)).filter((name) => !name.startsWith('.'));
-    if (names.length !== 1)
-      throw new StageError(`pairs: ${shownAs} is a folder of ${names.length} files`, 'Give the file.');
-    file = join(file, names[0]!);
-  }
-  return readPairs(readFileSync(file, 'utf8'), photos, folds, shownAs);
-}
-
 function peopleOf({ photos, identities }: PhotoFolder, usable: readonly boolean[]): Person[] {
   const own = new Map<string, number[]>(identities.map((name) => [name, []]));
   photos.forEach(({ identity }, i) => {
@@ -199,47 +184,12 @@ function pairsOf(
     folds,
     pairsPerFold,
     context.seed,
+    'Give more people, raise split.verification, or set it to 0 to make no verification set.',
   );
   const made = pairs.at(-1)!.fold + 1;
   if (made < folds)
     context.log(`verification: ${made} folds instead of ${folds}: ${people.length} people do not fill more`);
   return pairs;
-}
-
-/** Images in the order of the photographs, each once. */
-function verificationOf(
-  photos: readonly FoundPhoto[],
-  pairs: readonly ListedPair[],
-  store: LookedStore,
-  name: string,
-) {
-  if (pairs.length === 0) return undefined;
-  const images = [...new Set(pairs.flatMap(({ first, second }) => [first, second]))].sort((a, b) => a - b);
-  const rows = new Map(images.map((photo, row) => [photo, row]));
-  const folds = renumber(pairs.map(({ fold }) => fold));
-  const foldOf = new Map<string, number>();
-  const identitiesDisjoint = pairs.every(({ first, second }, i) =>
-    [first, second].every((photo) => {
-      const { identity } = photos[photo]!;
-      const seen = foldOf.get(identity) ?? folds[i]!;
-      foldOf.set(identity, seen);
-      return seen === folds[i];
-    }),
-  );
-  return {
-    name,
-    images: store.read(images),
-    pairs: Int32Array.from(pairs.flatMap(({ first, second }) => [rows.get(first)!, rows.get(second)!])),
-    same: Uint8Array.from(pairs, ({ same }) => Number(same)),
-    folds,
-    identitiesDisjoint,
-  };
-}
-
-/** 0, 1, 2, .. in order: a fold may have lost all its pairs. */
-function renumber(folds: readonly number[]): Int32Array {
-  const left = [...new Set(folds)].sort((a, b) => a - b);
-  return Int32Array.from(folds, (fold) => left.indexOf(fold));
 }
 
 function writePeople(
@@ -284,6 +234,3 @@ function alignmentOf({ align, margin, cropFraction }: Settings): string {
   const frame = margin > 0 ? `, margin ${margin}` : '';
   return `five detected landmarks to the ArcFace template (least-squares similarity)${frame}`;
 }
-
-/** Metric names admit letters, digits and a few signs. */
-const safeName = (name: string): string => name.replace(/[^A-Za-z0-9_. -]+/g, '-') || 'photos';

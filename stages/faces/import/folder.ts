@@ -1,61 +1,128 @@
 /**
- * Finds the photographs of a class-per-folder collection: FOLDER/<identity>/<file>. Deeper folders are refused, as nobody could say
- * whether they are identities; hidden files and folders are passed over; files beside the identities' folders are listed, not used.
+ * Finds the photographs of a class-per-folder collection, FOLDER/<person>/.../<file>, as torchvision's ImageFolder does: a folder of FOLDER is
+ * a person, and whatever lies below it is that person's. What systems leave behind (names that begin with a dot, Thumbs.db, ..)
+ * is passed over; files beside the people's folders are listed, not used.
  */
+import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { StageError } from '../../contract.js';
 
 export interface FoundPhoto {
   identity: string;
-  /** Name inside the identity's folder. */
+  /** Path inside the identity's folder; a name, where nothing is nested. */
   name: string;
+  /** Path inside the collection's folder. */
+  file: string;
 }
 
 export interface PhotoFolder {
   /** In natural order of identity, then of name. */
   photos: FoundPhoto[];
   identities: string[];
-  /** Files at the top level, which belong to nobody. */
+  /** People's folders without any file. */
+  empty: string[];
+  /** Files that belong to nobody. */
   stray: string[];
+  /** Hidden files and folders, not looked into. */
+  passedOver: number;
+  /** What was decided about folders in folders, for a warning: nobody can be sure of it. */
+  remarks: string[];
 }
 
 const layout = 'Give a folder that holds one folder of photographs per person: FOLDER/<person>/<photograph>.';
 
-/** @throws StageError where the folder is missing, is none, is nested too deep or holds no photographs of people */
-export async function findPhotos(folder: string, shownAs: string): Promise<PhotoFolder> {
+/** Windows' and macOS' own files, and those of network storage. */
+const leftBehind = new Set(['thumbs.db', 'ehthumbs.db', 'desktop.ini', '__macosx', '@eadir']);
+
+/**
+ * @param person which folder is the person, where folders lie in folders: the `first` below FOLDER, or the `last`, that holds the file
+ *               (FOLDER/train/<person> and FOLDER/test/<person> are one person then)
+ * @throws StageError where the folder is missing, is none, or holds no photographs of people
+ */
+export async function findPhotos(
+  folder: string,
+  shownAs: string,
+  person: 'first' | 'last',
+): Promise<PhotoFolder> {
   const kind = await stat(folder).catch(() => undefined);
   if (!kind) throw new StageError(`photos: the folder ${shownAs} does not exist`, layout);
   if (!kind.isDirectory()) throw new StageError(`photos: ${shownAs} is a file, not a folder`, layout);
-  const found: PhotoFolder = { photos: [], identities: [], stray: [] };
-  for (const name of await visible(folder)) {
-    if (!(await stat(join(folder, name))).isDirectory()) {
-      found.stray.push(name);
-      continue;
-    }
-    found.identities.push(name);
-    for (const inner of await visible(join(folder, name))) {
-      if ((await stat(join(folder, name, inner))).isDirectory())
-        throw new StageError(
-          `photos: ${shownAs}/${name}/${inner} is a folder inside a person's folder`,
-          `Move its files up, or give the folder one level further down, ${shownAs}/${name}. ${layout}`,
-        );
-      found.photos.push({ identity: name, name: inner });
+  const walk = new Walk(folder);
+  let top = await walk.look('');
+  const stray = [...top.files];
+  const remarks: string[] = [];
+  // An unpacked archive is often one folder that holds the collection.
+  while (top.folders.length === 1) {
+    const inner = await walk.look(top.folders[0]!);
+    if (inner.files.length > 0 || inner.folders.length < 2) break;
+    remarks.push(
+      `${shownAs} holds one folder, ${top.folders[0]!}: the ${inner.folders.length} folders in it are taken for people`,
+    );
+    top = inner;
+  }
+
+  const found: FoundPhoto[] = [];
+  const empty: string[] = [];
+  const nested = new Set<string>();
+  for (const one of top.folders) {
+    const files = await walk.filesBelow(one);
+    if (files.length === 0) empty.push(posix.basename(one));
+    for (const file of files) {
+      const owner = person === 'first' ? one : posix.dirname(file);
+      if (posix.dirname(file) !== one) nested.add(posix.dirname(file));
+      found.push({ identity: posix.basename(owner), name: file.slice(owner.length + 1), file });
     }
   }
-  if (found.photos.length === 0)
+  if (nested.size > 0)
+    remarks.push(
+      `${nested.size} folder${nested.size === 1 ? ' lies' : 's lie'} deeper than people's folders in ${shownAs} (${[...nested][0]!}, for one): ` +
+        (person === 'first'
+          ? `all below ${top.folders[0]!} is taken for one person's. If the folder that holds the file is the person, set person: last`
+          : 'the folder that holds the file is taken for the person, folders of one name for one person'),
+    );
+  if (found.length === 0)
     throw new StageError(
-      found.stray.length > 0
-        ? `photos: ${shownAs} holds ${found.stray.length} file${found.stray.length === 1 ? '' : 's'} but no folders with photographs`
-        : `photos: ${shownAs} is empty`,
+      stray.length > 0
+        ? `photos: ${shownAs} holds ${stray.length} file${stray.length === 1 ? '' : 's'} but no folders with photographs`
+        : empty.length > 0
+          ? `photos: all ${empty.length} folders in ${shownAs} are empty`
+          : `photos: ${shownAs} is empty`,
       layout,
     );
-  return found;
+  found.sort((a, b) => naturalOrder(a.identity, b.identity) || naturalOrder(a.file, b.file));
+  const identities = [...new Set([...found.map(({ identity }) => identity), ...empty])].sort(naturalOrder);
+  return { photos: found, identities, empty, stray, passedOver: walk.passedOver, remarks };
 }
 
-async function visible(folder: string): Promise<string[]> {
-  const names = await readdir(folder);
-  return names.filter((name) => !name.startsWith('.')).sort(naturalOrder);
+/** Paths in and out are relative to the root, with '/'. Links are followed: collections are often made of them. */
+class Walk {
+  passedOver = 0;
+
+  constructor(readonly root: string) {}
+
+  async look(folder: string): Promise<{ files: string[]; folders: string[] }> {
+    const files: string[] = [];
+    const folders: string[] = [];
+    for (const entry of await readdir(join(this.root, folder), { withFileTypes: true })) {
+      if (entry.name.startsWith('.') || leftBehind.has(entry.name.toLowerCase())) this.passedOver++;
+      else ((await this.#isFolder(folder, entry)) ? folders : files).push(posix.join(folder, entry.name));
+    }
+    return { files: files.sort(naturalOrder), folders: folders.sort(naturalOrder) };
+  }
+
+  async filesBelow(folder: string): Promise<string[]> {
+    const { files, folders } = await this.look(folder);
+    for (const inner of folders) files.push(...(await this.filesBelow(inner)));
+    return files;
+  }
+
+  async #isFolder(folder: string, entry: Dirent): Promise<boolean> {
+    if (!entry.isSymbolicLink()) return entry.isDirectory();
+    // A link to nowhere is a file that cannot be read, and is told as one.
+    const target = await stat(join(this.root, folder, entry.name)).catch(() => undefined);
+    return target?.isDirectory() ?? false;
+  }
 }
 
 /** `2.pgm` before `10.pgm`: runs of digits compare as numbers, all else by code unit, the same on every machine. */

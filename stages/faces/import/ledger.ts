@@ -1,5 +1,8 @@
-/** The ledger of an import: what became of every file, and why; for people (the report), and for programs (ledger.csv). */
-import { writeFileSync } from 'node:fs';
+/**
+ * The ledger of an import: what became of every file, and why: for the report (result.json), for spreadsheets (ledger.csv), and for
+ * stages that look for a photograph's face by the name of its file (files.json).
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PhotoFolder } from './folder.js';
 import type { Looked } from './looked.js';
@@ -10,8 +13,12 @@ export type Use = 'images' | 'verification' | 'inquiry';
 export interface LedgerLine {
   file: string;
   identity: string;
+  /** Path inside the person's folder. */
+  name: string;
   /** Where it went; several where people are shared; none where it was left out. */
   uses: Use[];
+  /** Its row in the output images. */
+  row?: number;
   looked?: Looked;
   /** Why it was left out, beside what `looked` says. */
   left?: LeftOut | 'in_no_pair' | 'not_in_a_persons_folder';
@@ -24,10 +31,10 @@ const reasons: Record<Looked['sight'] | NonNullable<LedgerLine['left']>, string>
   no_face: 'no face found',
   too_small: 'smaller than minSize',
   no_picture: 'no picture',
+  unsupported: 'a format that is not read',
   damaged: 'damaged',
   few_images: 'its person has fewer pictures than minImages',
   over_maximum: 'its person has more pictures than maxImages',
-  person_in_pairs: 'its person is in the given pairs, the picture is not',
   spare_inquiry: 'its person is an inquiry person with another picture',
   in_no_pair: 'in no verification pair',
   not_in_a_persons_folder: "not in a person's folder",
@@ -39,9 +46,12 @@ export function ledgerLines(
   used: Record<Use, ReadonlySet<number>>,
   left: ReadonlyMap<number, LeftOut>,
 ): LedgerLine[] {
-  const lines = found.photos.map(({ identity, name }, i): LedgerLine => {
+  // Images are written in the order of the photographs.
+  let row = 0;
+  const lines = found.photos.map(({ identity, name, file }, i): LedgerLine => {
     const uses = (['images', 'verification', 'inquiry'] as const).filter((use) => used[use].has(i));
-    const line: LedgerLine = { file: `${identity}/${name}`, identity, uses, looked: looked[i]! };
+    const line: LedgerLine = { file, identity, name, uses, looked: looked[i]! };
+    if (used.images.has(i)) line.row = row++;
     if (uses.length === 0 && ['face', 'centre_crop', 'as_it_is'].includes(looked[i]!.sight))
       line.left = left.get(i) ?? 'in_no_pair';
     return line;
@@ -49,6 +59,7 @@ export function ledgerLines(
   const stray = found.stray.map((file): LedgerLine => ({
     file,
     identity: '',
+    name: file,
     uses: [],
     left: 'not_in_a_persons_folder',
   }));
@@ -91,7 +102,34 @@ export function summarise(source: string, lines: readonly LedgerLine[]): LedgerS
   return { source, counts, entries };
 }
 
-/** result.json with the summary under `ledger`, and ledger.csv with a row per file. */
+/** A file of the collection, as other stages see it. */
+export interface LedgerFile {
+  /** Path inside the collection's folder. */
+  file: string;
+  /** The person; empty for a file that belongs to nobody. */
+  identity: string;
+  /** Path inside the person's folder. */
+  name: string;
+  /** Its row in the images that were made beside the ledger; absent where it is not among them. */
+  row?: number;
+  /** Why not, in words. */
+  reason?: string;
+}
+
+const filesName = 'files.json';
+
+/** @returns the files in the ledger's order; undefined where the folder holds no ledger of an import */
+export function readLedgerFiles(folder: string): LedgerFile[] | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, filesName), 'utf8');
+  } catch {
+    return undefined;
+  }
+  return JSON.parse(text) as LedgerFile[];
+}
+
+/** result.json with the summary under `ledger`; ledger.csv and files.json with a row per file. */
 export function writeLedger(
   folder: string,
   summary: LedgerSummary,
@@ -99,6 +137,16 @@ export function writeLedger(
   rest: Record<string, unknown>,
 ): void {
   writeFileSync(join(folder, 'result.json'), JSON.stringify({ ...rest, ledger: summary }, null, 1));
+  const files = lines.map((line): LedgerFile => {
+    const { file, identity, name, row } = line;
+    return {
+      file,
+      identity,
+      name,
+      ...(row === undefined ? { reason: reasonOf(line) || 'not asked for' } : { row }),
+    };
+  });
+  writeFileSync(join(folder, filesName), `[\n${files.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
   const header = 'file,identity,fate,uses,reason,width,height,faces,score,left,top,right,bottom,border';
   const rows = lines.map((line) => {
     const { looked } = line;

@@ -53,13 +53,9 @@ export async function lookAtAll(
   }
 }
 
-async function readOne(
-  folder: string,
-  { identity, name }: FoundPhoto,
-  settings: LookSettings,
-): Promise<Read> {
+async function readOne(folder: string, { file }: FoundPhoto, settings: LookSettings): Promise<Read> {
   try {
-    const photograph = await readPhotograph(join(folder, identity, name), settings.background);
+    const photograph = await readPhotograph(join(folder, file), settings.background);
     const { width, height } = photograph;
     if (Math.min(width, height) < settings.minSize) return { looked: { sight: 'too_small', width, height } };
     return { photograph };
@@ -67,11 +63,18 @@ async function readOne(
     if (error instanceof UnreadablePicture)
       return { looked: { sight: error.reason, message: error.message } };
     // A file that may not be opened is the user's to mend, not a bug.
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    return { looked: { sight: 'damaged', message } };
+    // The system's own message holds this machine's path; artifacts must not.
+    return { looked: { sight: 'damaged', message: troubles[code] ?? `it cannot be opened (${code})` } };
   }
 }
+
+const troubles: Record<string, string> = {
+  ENOENT: 'a link to a file that is not there, or deleted on the way',
+  EACCES: 'no permission to read it',
+  ERR_FS_FILE_TOO_LARGE: 'larger than 2 GiB',
+};
 
 async function lookAtBatch(
   batch: readonly Read[],
@@ -113,15 +116,17 @@ async function lookAtBatch(
   });
 }
 
-function refuse({ sight, message }: Looked, { identity, name }: FoundPhoto, settings: LookSettings): void {
+const unreadable: readonly Looked['sight'][] = ['no_picture', 'unsupported', 'damaged'];
+
+function refuse({ sight, message }: Looked, { file }: FoundPhoto, settings: LookSettings): void {
   if (sight === 'no_face' && settings.noFace === 'fail')
     throw new StageError(
-      `photos: no face was found in ${identity}/${name}`,
+      `photos: no face was found in ${file}`,
       'Take it out, or set noFace to crop or drop.',
     );
-  if ((sight === 'no_picture' || sight === 'damaged') && settings.unreadable === 'fail')
+  if (unreadable.includes(sight) && settings.unreadable === 'fail')
     throw new StageError(
-      `photos: ${identity}/${name} cannot be read: ${message}`,
+      `photos: ${file} cannot be read: ${message}`,
       'Take it out or mend it, or set unreadable: drop.',
     );
 }

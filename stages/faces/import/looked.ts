@@ -25,6 +25,8 @@ export type Sight =
   | 'no_face'
   | 'too_small'
   | 'no_picture'
+  /** A picture of a format that is not read here. */
+  | 'unsupported'
   | 'damaged';
 
 export interface Looked {

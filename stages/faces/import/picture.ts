@@ -22,7 +22,7 @@ export interface Photograph {
 /** A file that cannot be used; `damaged` where it is a picture by its first bytes, but cannot be decoded. */
 export class UnreadablePicture extends Error {
   constructor(
-    readonly reason: 'no_picture' | 'damaged',
+    readonly reason: 'no_picture' | 'unsupported' | 'damaged',
     message: string,
   ) {
     super(message);
@@ -49,6 +49,8 @@ export async function readPhotograph(file: string, background: string): Promise<
     const decoded = await pixels(sharp(data, { raw: { width, height, channels: 3 } }));
     return { picture: decoded, width, height };
   }
+  const foreign = foreignFormat(bytes);
+  if (foreign) throw new UnreadablePicture('unsupported', `${foreign}: convert it to JPEG or PNG`);
   // Warnings (odd metadata, say) are let pass; pixels that cannot be decoded are not.
   const open = () => sharp(bytes, { failOn: 'error' });
   let size: { width: number; height: number };
@@ -65,6 +67,18 @@ export async function readPhotograph(file: string, background: string): Promise<
   } catch (error) {
     throw new UnreadablePicture('damaged', firstLine(error));
   }
+}
+
+/** Formats of cameras and editors that the decoder lacks, by their first bytes; its own message would say nothing of use. */
+function foreignFormat(bytes: Buffer): string | undefined {
+  const text = (from: number, to: number) => bytes.toString('latin1', from, to);
+  if (text(4, 8) === 'ftyp' && /^(hei[cxms]|hev[cxms])/.test(text(8, 12))) return 'HEIC';
+  if (text(4, 8) === 'ftyp' && text(8, 12) === 'mif1' && text(16, 40).includes('heic')) return 'HEIC';
+  if (text(0, 2) === 'BM' && bytes.length > 26 && bytes.readUInt32LE(6) === 0) return 'BMP';
+  if (text(0, 4) === '8BPS') return 'PSD';
+  if (text(0, 2) === '\xff\x0a' || text(4, 8) === 'JXL ') return 'JPEG XL';
+  if (text(0, 12) === '\0\0\0\x0cjP  \r\n') return 'JPEG 2000';
+  return undefined;
 }
 
 async function pixels(image: Sharp): Promise<Picture> {

@@ -14,12 +14,10 @@ export interface Rules {
   maxImages: number;
   split: { verification: number; inquiry: number };
   shareIdentities: boolean;
-  /** Pictures that given pairs name; absent where pairs are drawn. */
-  paired?: ReadonlySet<number>;
   seed: number;
 }
 
-export type LeftOut = 'few_images' | 'over_maximum' | 'person_in_pairs' | 'spare_inquiry';
+export type LeftOut = 'few_images' | 'over_maximum' | 'spare_inquiry';
 
 export interface Selection {
   images: Person[];
@@ -31,23 +29,19 @@ export interface Selection {
 
 /** @throws StageError where nobody is left for images */
 export function select(people: readonly Person[], rules: Rules): Selection {
-  const { minImages, maxImages, split, shareIdentities, paired, seed } = rules;
+  const { minImages, maxImages, split, shareIdentities, seed } = rules;
   const left = new Map<number, LeftOut>();
-  const isPaired = (photo: number) => paired?.has(photo) ?? false;
-  const leave = (photos: readonly number[], why: LeftOut) =>
-    photos.filter((photo) => !isPaired(photo)).forEach((photo) => left.set(photo, why));
+  const leave = (photos: readonly number[], why: LeftOut) => photos.forEach((photo) => left.set(photo, why));
 
   const kept = people
-    .filter((person) => {
-      const enough = person.photos.length >= minImages || person.photos.some(isPaired);
-      if (!enough) leave(person.photos, 'few_images');
-      return enough && person.photos.length > 0;
+    .filter(({ photos }) => {
+      if (photos.length < minImages) leave(photos, 'few_images');
+      return photos.length >= minImages && photos.length > 0;
     })
     .map((person): Person => {
       if (maxImages === 0 || person.photos.length <= maxImages) return person;
       const order = new Random(seed, 'images of a person', person.name).permutation(person.photos.length);
-      const free = Array.from(order, (i) => person.photos[i]!).filter((photo) => !isPaired(photo));
-      const extra = new Set(free.slice(Math.max(0, maxImages - (person.photos.length - free.length))));
+      const extra = new Set(Array.from(order.slice(maxImages), (i) => person.photos[i]!));
       leave([...extra], 'over_maximum');
       return { ...person, photos: person.photos.filter((photo) => !extra.has(photo)) };
     });
@@ -59,26 +53,19 @@ export function select(people: readonly Person[], rules: Rules): Selection {
       'Give photographs of two people or more, or lower minImages. The ledger in the log says what became of the files.',
     );
 
-  const inPairs = (person: Person) => person.photos.some(isPaired);
-  const free = kept.filter((person) => !inPairs(person));
-  const drawn = Array.from(new Random(seed, 'split').permutation(free.length), (i) => free[i]!);
+  const drawn = Array.from(new Random(seed, 'split').permutation(kept.length), (i) => kept[i]!);
   const share = (part: number) => Math.round(part * drawn.length);
-  const toVerification = paired ? [] : drawn.slice(0, share(split.verification));
-  const toInquiry = drawn.slice(toVerification.length, toVerification.length + share(split.inquiry));
-  const verified = new Set(paired ? kept.filter(inPairs) : toVerification);
+  const verification = drawn.slice(0, share(split.verification));
+  const toInquiry = drawn.slice(verification.length, verification.length + share(split.inquiry));
+  const verified = new Set(verification);
   const inquired = new Set(toInquiry);
 
   const images = kept.filter((person) => !inquired.has(person) && (shareIdentities || !verified.has(person)));
   if (images.length === 0)
     throw new StageError(
-      `photos: all ${kept.length} people are wanted for ${paired ? 'the given pairs' : 'verification and inquiry'}, which leaves nobody for images`,
+      `photos: all ${kept.length} people are wanted for verification and inquiry, which leaves nobody for images`,
       'Set shareIdentities: true to have the same people in both (right for judging a pretrained model), or give more people.',
     );
-  const verification = [...verified].map((person) => ({
-    ...person,
-    photos: paired ? person.photos.filter(isPaired) : person.photos,
-  }));
-  if (!shareIdentities) for (const person of verified) if (paired) leave(person.photos, 'person_in_pairs');
   const inquiry = toInquiry.map((person) => {
     const chosen = person.photos[new Random(seed, 'inquiry', person.name).int(person.photos.length)]!;
     leave(

@@ -4,12 +4,13 @@
  */
 import { StageError } from '../../contract.js';
 import { Random } from '../../tensors/random.js';
-import type { ListedPair } from './pairs-file.js';
+import type { ListedPair } from './pair.js';
 
 /**
  * @param people       indexes of each person's photographs
  * @param folds        wanted folds; fewer where there are fewer than two people for each
  * @param pairsPerFold wanted matched pairs of a fold, and mismatched ones; fewer where the photographs give fewer
+ * @param remedy       what the user can do where two folds cannot be filled
  * @throws StageError where two folds cannot be filled
  */
 export function drawPairs(
@@ -17,6 +18,7 @@ export function drawPairs(
   folds: number,
   pairsPerFold: number,
   seed: number,
+  remedy: string,
 ): ListedPair[] {
   const matched = people.filter((photos) => photos.length > 1);
   const count = Math.min(folds, Math.floor(people.length / 2), matched.length);
@@ -24,7 +26,7 @@ export function drawPairs(
     throw new StageError(
       `verification: ${people.length === 1 ? '1 person' : `${people.length} people`}, ${matched.length} with two photographs or more, do not fill two folds ` +
         'of which no person is in both; each needs two people, one of them with two photographs',
-      'Give more people, raise split.verification, or set it to 0 to make no verification set.',
+      remedy,
     );
   return deal(people, count, seed).flatMap((members, fold) => {
     const random = new Random(seed, 'verification pairs', fold);

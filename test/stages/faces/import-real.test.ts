@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { ImageSet } from '../../../stages/data/image-set.js';
 import { stage as evaluate } from '../../../stages/evaluation/evaluate.stage.js';
 import { stage } from '../../../stages/faces/faces-import.stage.js';
+import { stage as verificationPairs } from '../../../stages/faces/verification-pairs.stage.js';
 import { findFaces } from '../../../stages/faces/import/align.js';
 import { openFaceNetworks } from '../../../stages/faces/import/networks.js';
 import { readPhotograph } from '../../../stages/faces/import/picture.js';
@@ -43,21 +44,29 @@ describe.skipIf(!has('london-landmarks'))('london', () => {
   });
 });
 
-/** Imports a set, with its pairs.txt where it has one, and evaluates the pretrained recogniser on it. */
+/** Imports a set, pairs it with its pairs.txt where it has one, and evaluates the pretrained recogniser on it. */
 async function accuracyOn(name: string) {
   using lab = new StageLab();
   const photos = { ...lab.input('files', set(name)), from: name };
   const list = join(set(name), 'pairs.txt');
   const imported = await lab.run(stage, {
-    inputs: { photos, ...(existsSync(list) ? { pairs: lab.input('files', list) } : {}) },
-    settings: { size: 160, split: { verification: 1 }, shareIdentities: true },
+    inputs: { photos },
+    settings: { size: 160, split: { verification: 0 } },
   });
   const { count, identities } = ImageSet.open(imported.outputs['images']!);
+  const paired = await lab.run(verificationPairs, {
+    inputs: {
+      dataset: lab.input('images', imported.outputs['images']!),
+      ledger: lab.input('result', imported.outputs['ledger']!),
+      ...(existsSync(list) ? { pairs: lab.input('files', list) } : {}),
+    },
+    settings: {},
+  });
   const model = (await lab.run(faceApi, { inputs: {} })).outputs['model']!;
   const { metrics } = await lab.run(evaluate, {
     inputs: {
       model: lab.input('model', model),
-      verification: lab.input('verification', imported.outputs['verification']!),
+      verification: lab.input('verification', paired.outputs['verification']!),
     },
   });
   const [accuracy, error] = [metrics.get(`${name}/accuracy`)!, metrics.get(`${name}/accuracy_se`)!];

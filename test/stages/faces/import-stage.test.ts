@@ -15,15 +15,10 @@ async function imported(
   lab: StageLab,
   photos: string,
   settings: object,
-  extra: Partial<Parameters<typeof lab.run>[1]> & { pairs?: string } = {},
+  extra: Partial<Parameters<typeof lab.run>[1]> = {},
 ) {
-  const { pairs, ...rest } = extra;
-  const file = (path: string, from: string) => ({ ...lab.input('files', path), from });
-  const inputs = {
-    photos: file(photos, 'path:../my photos/'),
-    ...(pairs !== undefined ? { pairs: file(pairs, 'path:pairs.txt') } : {}),
-  };
-  const ran = await lab.run(stage, { inputs, settings: { ...plain, ...settings }, ...rest });
+  const inputs = { photos: { ...lab.input('files', photos), from: 'path:../my photos/' } };
+  const ran = await lab.run(stage, { inputs, settings: { ...plain, ...settings }, ...extra });
   const images = ImageSet.open(ran.outputs['images']!);
   const verification = openVerification(ran.outputs['verification']!);
   const { ledger, ...result } = JSON.parse(
@@ -34,7 +29,7 @@ async function imported(
       counts: Record<string, number>;
       entries: { file: string; fate: string; reason: string }[];
     };
-    pairs: object;
+    pairs: number;
     alignment: string;
   };
   const csv = readFileSync(join(ran.outputs['ledger']!, 'ledger.csv'), 'utf8').trim().split('\n');
@@ -89,69 +84,6 @@ test('inquiry people are of their own, one picture each', async () => {
   expect([inquiry.count, inquiry.identities, images.identities]).toEqual([2, 2, 2]);
   for (const name of inquiry.info.names!) expect(images.info.names).not.toContain(name);
   expect(ledger.counts).toMatchObject({ 'in inquiry': 2, spare_inquiry: 4 });
-});
-
-describe('given pairs', () => {
-  const pairs = '2\t1\na\t1\t2\na\t1\tb\t3\nc\t2\t3\nc\t2\td\t1\n';
-  const prepare = async (lab: StageLab) => {
-    const folder = await collection(lab.path(), { a: 3, b: 3, c: 3, d: 3, e: 2 });
-    const file = join(lab.path(), 'pairs.txt');
-    writeFileSync(file, pairs);
-    return { folder, file };
-  };
-
-  test('all their pictures are in verification, and their people are not in images', async () => {
-    using lab = new StageLab();
-    const { folder, file } = await prepare(lab);
-    const { images, verification, ledger, result } = await imported(
-      lab,
-      folder,
-      { protocol: 'mine' },
-      { pairs: file },
-    );
-    const { pairs: rows, same, folds, images: pictures } = verification.protocol('mine');
-    expect([[...same], [...folds]]).toEqual([
-      [1, 0, 1, 0],
-      [0, 0, 1, 1],
-    ]);
-    // Colours count the files: a 1 2 3, b 4 5 6, c 7 8 9, d 10 11 12.
-    const colour = (row: number) => pictures[row * 16 * 16 * 3];
-    expect([...rows].map(colour)).toEqual([1, 2, 1, 6, 8, 9, 8, 10]);
-    expect(images.info.names).toEqual(['e']);
-    expect(result.pairs).toEqual({ given: 4, used: 4 });
-    expect(ledger.counts).toMatchObject({ person_in_pairs: 6, 'in verification': 6, 'in images': 2 });
-  });
-
-  test('with shareIdentities everybody is in images, too', async () => {
-    using lab = new StageLab();
-    const { folder, file } = await prepare(lab);
-    const { images, verification, ran } = await imported(
-      lab,
-      folder,
-      { shareIdentities: true },
-      { pairs: file },
-    );
-    expect(images.count).toBe(14);
-    expect(verification.info.protocols[0]!.pairs).toBe(4);
-    expect(ran.lines.join()).toContain('4 people are in images and in verification');
-  });
-
-  test('a pair with a picture that cannot be used is left out, and said', async () => {
-    using lab = new StageLab();
-    const { folder, file } = await prepare(lab);
-    writeFileSync(join(folder, 'd', 'd_0001.png'), 'broken');
-    const { ran, result } = await imported(lab, folder, {}, { pairs: file });
-    expect(result.pairs).toEqual({ given: 4, used: 3 });
-    expect(ran.warnings.join()).toContain('1 of the 4 given pairs are left out');
-  });
-
-  test('people in two folds are said not to be disjoint', async () => {
-    using lab = new StageLab();
-    const { folder, file } = await prepare(lab);
-    writeFileSync(file, '2\t1\na\t1\t2\na\t1\tb\t3\na\t2\t3\nc\t2\td\t1\n');
-    const { verification } = await imported(lab, folder, {}, { pairs: file });
-    expect(verification.info.protocols[0]!.identitiesDisjoint).toBe(false);
-  });
 });
 
 describe('filters', () => {
@@ -280,19 +212,10 @@ test('an import that was stopped goes on where it was, to the same bytes', async
 });
 
 describe('refuses, with a remedy', () => {
-  const failing = async (
-    prepare: (lab: StageLab) => Promise<string> | string,
-    settings: object = {},
-    pairs?: string,
-  ) => {
+  const failing = async (prepare: (lab: StageLab) => Promise<string> | string, settings: object = {}) => {
     using lab = new StageLab();
     const photos = await prepare(lab);
-    let file: string | undefined;
-    if (pairs !== undefined) {
-      file = join(lab.path(), 'pairs.txt');
-      writeFileSync(file, pairs);
-    }
-    const error = await imported(lab, photos, settings, file ? { pairs: file } : {}).then(
+    const error = await imported(lab, photos, settings).then(
       () => undefined,
       (reason: unknown) => reason as Error & { remedy?: string },
     );
@@ -327,15 +250,6 @@ describe('refuses, with a remedy', () => {
       }),
     ).toContain('holds 1 file but no folders with photographs');
   });
-  test('folders inside folders of people', async () => {
-    const message = await failing(async (lab) => {
-      const folder = lab.path();
-      await collection(join(folder, 'train'), { a: 1 });
-      return folder;
-    });
-    expect(message).toContain('my photos/train/a is a folder inside a person');
-    expect(message).toContain('give the folder one level further down, my photos/train');
-  });
   test('a folder of files that are no pictures', async () => {
     const message = await failing((lab) => {
       const folder = lab.path();
@@ -365,16 +279,6 @@ describe('refuses, with a remedy', () => {
   test('everybody wanted for verification', async () => {
     expect(await failing((lab) => collection(lab.path(), four), { split: { verification: 1 } })).toMatch(
       /leaves nobody for images.*shareIdentities/,
-    );
-  });
-  test('pairs that name everybody', async () => {
-    expect(
-      await failing((lab) => collection(lab.path(), { a: 2, b: 2 }), {}, 'a\t1\t2\na\t1\tb\t1\n'),
-    ).toMatch(/all 2 people are wanted for the given pairs.*shareIdentities/);
-  });
-  test('pairs of somebody who is not there', async () => {
-    expect(await failing((lab) => collection(lab.path(), four), {}, 'zoe\t1\t2\n')).toContain(
-      "pairs: pairs.txt:1: there is no folder of 'zoe'",
     );
   });
   test('a broken file, where it is asked to', async () => {
