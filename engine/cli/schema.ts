@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { distance } from 'fastest-levenshtein';
 import type { StageDeclaration } from '../../stages/contract.js';
+import type { PossibleOutput } from './possible-outputs.js';
 import { type CommonOptions, jsonOption } from './options.js';
 import { colorsFor, columns, printJson, printLines } from './output.js';
 import { settingRows } from './setting-rows.js';
@@ -44,9 +45,10 @@ async function schema(kind: string | undefined, _: unknown, command: Command): P
     );
   }
   if (options.json) return printJson(declaration.schema);
+  const { possibleOutputs } = await import('./possible-outputs.js');
   printLines([
     `${c.bold(kind)}: ${declaration.summary}`,
-    ...ports(declaration),
+    ...ports(declaration, possibleOutputs(declaration)),
     '',
     'with:',
     ...settingRows(declaration.schema).flatMap(({ name, type, fallback, description }) => [
@@ -56,16 +58,19 @@ async function schema(kind: string | undefined, _: unknown, command: Command): P
   ]);
 }
 
-function ports({ inputs, outputs }: StageDeclaration): string[] {
+function ports({ inputs }: StageDeclaration, outputs: readonly PossibleOutput[]): string[] {
   const ins = Object.entries(inputs).map(([name, { types, description, optional, many }]) => [
     `  ${name === '*' ? '(any name)' : name}`,
     `${types === 'any' ? 'anything' : types.join(' or ')}${many ? ', several' : ''}${optional ? ', optional' : ''}`,
     description,
   ]);
-  const outs =
-    typeof outputs === 'function'
-      ? [['  as its settings say', '', '']]
-      : Object.entries(outputs).map(([name, { type, description }]) => [`  ${name}`, type, description]);
+  const outs = outputs.map(({ name, type, description, by }) => [
+    `  ${name}`,
+    by.length === 0 ? type : `${type}, where ${by.join(', ')} ${by.length === 1 ? 'says' : 'say'} so`,
+    description,
+  ]);
+  // A program of the user's own.
+  if (outs.length === 0) outs.push(['  (any name)', 'as with.outputs says', '']);
   return [...(ins.length > 0 ? ['', 'inputs:', ...columns(ins)] : []), '', 'outputs:', ...columns(outs)];
 }
 

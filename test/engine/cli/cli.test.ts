@@ -152,7 +152,9 @@ test('status, why, show, logs and dag say where an experiment stands', async () 
   const said = async (...words: string[]) => (await lab.cemiflow(...words)).stdout;
   const changed = ['x.yaml', '--set', 'stages.top.with.value=3'];
   expect(await said('status', ...changed)).toMatch(/^top\s+run\s+with\.value: 1 -> 3\nsum@v=1\s+maybe/);
-  expect(await said('why', 'top', ...changed)).toBe('top runs\n  with.value: 1 -> 3');
+  expect(await said('why', 'top', ...changed)).toBe(
+    'top runs\n  with.value: 1 -> 3 (--set stages.top.with.value=3)',
+  );
   expect(await said('why', 'x.yaml', 'sum@v=2')).toMatch(
     /^sum@v=2\n {2}cached: made by run .+\n {2}input a: top\.out/,
   );
@@ -191,6 +193,15 @@ test('schema lists the kinds, and every setting of one with type, default and me
   expect(stdout).toMatch(/^ {2}code {2}list of string {2}default \[\]/m);
   const json = JSON.parse((await lab.cemiflow('schema', 'command', '--json')).stdout) as { title: string };
   expect(json.title).toBe('CommandSettings');
+  expect(stdout).toMatch(/^outputs:\n {2}\(any name\) {2}as with\.outputs says$/m);
+});
+
+test('schema says each output of a kind and its type, and which setting it depends on', async () => {
+  await using lab = Lab.create();
+  const { stdout } = await lab.cemiflow('schema', 'faces-import');
+  expect(stdout).toMatch(/^outputs:\n {2}images +images {2,}The faces/m);
+  expect(stdout).toMatch(/^ {2}ledger +result {2,}What became/m);
+  expect(stdout).toMatch(/^ {2}inquiry +images, where split\.inquiry says so {2,}One picture/m);
 });
 
 test('doctor names every device, and for each that does not work a line that mends it', async () => {
