@@ -1,6 +1,6 @@
 /** One attempt at a stage: its folders while it runs, and the moment its outputs become results. */
-import { mkdir, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rename, rmdir, statfs, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { ArtifactType } from '../../stages/contract.js';
 import type { StageKey } from '../digest.js';
 import { keyOf } from '../plan/key.js';
@@ -35,6 +35,11 @@ export interface Attempt {
    * Throws a CacheError (no space, no permission, a link in an output, an empty output); then the attempt can only be abandoned.
    */
   commit(finished: Finished): Promise<StageResult>;
+  /**
+   * Moves what a failed attempt wrote to <cache>/failed/<key>/, for inspection: nothing reads it, it goes with the next failure or the
+   * result of that key, or by gc. undefined where it wrote nothing, or where there is no room: a full disk needs it more.
+   */
+  setAside(): Promise<string | undefined>;
   /** Removes the output folders and lets the key go. `keep`: whether the checkpoint stays for a resume. */
   abandon(options: { keep: boolean }): Promise<void>;
 }
@@ -54,6 +59,7 @@ export interface AttemptParts {
 export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
   const { key, root, lock, session, objects, results, uses } = parts;
   const checkpoint = join(root, 'checkpoints', key);
+  const failed = join(root, 'failed', key);
   const outputs = await session.path('outputs');
   await guarded('make the folders of a stage', root, async () => {
     await mkdir(checkpoint, { recursive: true });
@@ -89,10 +95,25 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
         return result;
       });
       await removeTree(checkpoint);
+      await removeTree(failed);
       await removeTree(outputs);
       await lock.release();
       await parts.committed();
       return result;
+    },
+    async setAside() {
+      try {
+        await removeTree(failed);
+        const bytes = await weigh(outputs);
+        const { bavail, bsize } = await statfs(root);
+        if (bytes === 0 || bytes > bavail * bsize) return undefined;
+        await mkdir(dirname(failed), { recursive: true });
+        await rename(outputs, failed);
+        return failed;
+      } catch {
+        // A courtesy: it must not hide the failure that there is to tell.
+        return undefined;
+      }
     },
     async abandon({ keep }) {
       await removeTree(outputs);
@@ -111,4 +132,15 @@ function sayable(metrics: Finished['metrics'], warnings: readonly string[]) {
     metrics: Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value))),
     warnings: [...warnings, ...odd.map(([name, value]) => `metric ${name} ended as ${value}`)],
   };
+}
+
+/** Bytes of all files in a folder, whatever else is in it. */
+async function weigh(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) bytes += await weigh(path);
+    else if (entry.isFile()) bytes += (await stat(path)).size;
+  }
+  return bytes;
 }

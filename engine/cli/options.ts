@@ -38,6 +38,13 @@ export function positive(text: string): number {
   return value;
 }
 
+/** As the file's timeouts: a number of seconds, or text such as 90s, 30m, 2h. */
+export function seconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(s|m|h)?$/.exec(text);
+  if (!match) throw new InvalidArgumentError('It is no time such as 20, 90s, 30m.');
+  return Number(match[1]) * { s: 1, m: 60, h: 3600 }[match[2] ?? 's']!;
+}
+
 /** Before the verb as after it: `cemiflow -C x run` as git has it, `cemiflow run -C x` as one adds it later. */
 export function addCommon(command: Command): Command {
   return command

@@ -14,6 +14,7 @@ import {
   jsonOption,
   positive,
   runsDirOf,
+  seconds,
   type SelectOptions,
 } from './options.js';
 import { colorsFor, printJson, widthOf } from './output.js';
@@ -25,6 +26,8 @@ interface Options extends CommonOptions, ExperimentOptions, SelectOptions {
   jobs?: number;
   keepGoing?: true;
   failFast?: true;
+  /** Seconds. */
+  grace: number;
   device: string;
 }
 
@@ -44,6 +47,14 @@ export const runVerb = (program: Command): Command =>
         )
         .option('-k, --keep-going', 'after a failure go on with all that does not depend on it')
         .addOption(new Option('--fail-fast', 'after a failure end what runs, too').conflicts('keepGoing'))
+        .addOption(
+          new Option(
+            '--grace <time>',
+            'how long a stage that is told to stop may take to save its work (30, 30s, 2m)',
+          )
+            .argParser(seconds)
+            .default(20, '20s'),
+        )
         .addOption(deviceOption())
         .addOption(jsonOption()),
     ),
@@ -84,6 +95,7 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
       force: new Set(options.force),
       until: options.until,
       only: options.only,
+      grace: options.grace,
       stop: signals.stop,
       kill: signals.kill,
     },

@@ -26,6 +26,24 @@ export type InputSource =
   /** An outside file or folder; absolute. */
   | { from: 'path'; path: string };
 
+/**
+ * How an attempt can fail, as far as another one could help.
+ *   memory   out of memory, also killed for it
+ *   crash    ended by a signal
+ *   timeout  over the stage's `timeout`
+ *   io       a disk or network that may answer the next time
+ *   error    any other: the same error would come again
+ */
+export type FailureClass = 'memory' | 'crash' | 'timeout' | 'io' | 'error';
+
+export interface Retry {
+  /** Further attempts after the first. */
+  times: number;
+  on: readonly FailureClass[];
+  /** Seconds before the second attempt; doubled before each further one. */
+  backoff: number;
+}
+
 /** One stage at one point of its matrix: what is planned, keyed, cached and run. */
 export interface StageInstance {
   /** `samples@m=-0.1`, `fr@m=0,seed=2`, or the bare stage name. Unique. */
@@ -48,7 +66,7 @@ export interface StageInstance {
   resources: { cpus: number; gpus: number };
   /** 'auto' or a device name, where the stage states one; the command line's --device otherwise. */
   device?: string;
-  retry: { attempts: number };
+  retry: Retry;
   /** Seconds. */
   timeout?: number;
   place: SourcePlace;

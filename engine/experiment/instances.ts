@@ -244,7 +244,7 @@ function instancesOf(
         gpus: spec.resources.gpus ?? (declaration.device ? (defaults.resources.gpus ?? 1) : 0),
       },
       ...(spec.device === undefined ? {} : { device: spec.device }),
-      retry: { attempts: spec.attempts },
+      retry: spec.retry,
       ...(spec.timeout === undefined ? {} : { timeout: spec.timeout }),
       place: placeOf(spec.key),
     });

@@ -2,7 +2,7 @@
  * The composed tree against schemas/experiment.schema.json, and what it says of each stage. Everything but `with` and
  * `inputs`, which may differ from point to point, has its expressions computed here.
  */
-import type { Json, JsonObject } from './experiment.js';
+import type { FailureClass, Json, JsonObject, Retry } from './experiment.js';
 import { Checker } from './faults.js';
 import { fileSchema, profileSchema, stageSchema } from './file-schema.js';
 import { hasExpression } from './expressions/template.js';
@@ -27,7 +27,7 @@ export interface StageSpec {
   after: readonly { text: string; node: Node }[];
   resources: { cpus?: number; gpus?: number };
   device?: string;
-  attempts: number;
+  retry: Retry;
   timeout?: number;
   /** Its matrix or seeds are wrong, so that its points are not known. */
   pointless: boolean;
@@ -133,7 +133,7 @@ function specOf(
   const inputs = right('inputs')?.value;
   const after = right('after')?.value;
   const device = right('device') && plain['device'];
-  const retry = right('retry') && (plain['retry'] as { attempts: number } | undefined);
+  const retry = right('retry') && plain['retry'];
   const timeout = right('timeout') && plain['timeout'];
   const afterNames = after ? [plain['after']].flat() : [];
   return {
@@ -159,7 +159,7 @@ function specOf(
     })),
     resources: (right('resources') && (plain['resources'] as StageSpec['resources'])) || {},
     ...(typeof device === 'string' ? { device } : {}),
-    attempts: retry ? retry.attempts : 1,
+    retry: retryOf(retry as RetrySetting | undefined),
     ...(timeout === undefined ? {} : { timeout: seconds(timeout as string | number) }),
     pointless: wrong.has(`${name}/matrix`) || wrong.has(`${name}/seeds`),
   };
@@ -167,6 +167,15 @@ function specOf(
 
 function isNull(node: Node): boolean {
   return node.type === 'scalar' && node.value === null;
+}
+
+/** As the schema has it. */
+type RetrySetting = number | { times: number; on?: FailureClass[]; backoff?: string | number };
+
+function retryOf(setting: RetrySetting = 0): Retry {
+  const { times, on, backoff } = typeof setting === 'number' ? { times: setting } : setting;
+  // Not `error`: what is wrong with a program or its settings is wrong the next time, too.
+  return { times, on: on ?? ['memory', 'crash', 'timeout', 'io'], backoff: seconds(backoff ?? 5) };
 }
 
 function seconds(timeout: string | number): number {

@@ -3,7 +3,7 @@
  * ignored. list, show, logs, compare and report read these and need nothing else but the cache.
  */
 import type { ArtifactType, JsonObject } from '../../stages/contract.js';
-import type { InputSource, ReportSettings, Scalar } from '../experiment/experiment.js';
+import type { FailureClass, InputSource, ReportSettings, Scalar } from '../experiment/experiment.js';
 import type { OutputRecord } from '../plan/plan.js';
 
 export type StageStatus = 'ok' | 'cached' | 'failed' | 'skipped' | 'cancelled';
@@ -34,10 +34,24 @@ export type JournalEvent = { at: string } & (
       seed: number;
       params: JsonObject;
       report: ReportSettings;
+      /** The server that the run is delivered to; never with credentials. */
+      tracking?: { uri: string; experiment: string };
       stages: PlannedStage[];
     }
   | { type: 'stage-started'; stage: string; key: string; attempt: number; device: string; log: string }
+  /** An attempt has failed, and `attempt` of `of` begins in so many seconds. */
+  | {
+      type: 'retrying';
+      stage: string;
+      attempt: number;
+      of: number;
+      class: FailureClass;
+      error: string;
+      seconds: number;
+    }
   | { type: 'metric'; stage: string; name: string; value: number; step?: number }
+  /** What the machine was doing, under MLflow's names without their `system/`; steps count the samples. */
+  | { type: 'system'; step: number; values: Readonly<Record<string, number>> }
   | { type: 'warning'; stage: string; text: string }
   | {
       type: 'stage-ended';
@@ -52,6 +66,8 @@ export type JournalEvent = { at: string } & (
       metrics: Record<string, number>;
       warnings: string[];
       error?: string;
+      /** A folder with what the failed attempt had written; gc removes it. */
+      scratch?: string;
       /** For cached stages: the run that made the result, and how long that took. */
       from?: { run: string; seconds: number };
     }

@@ -11,6 +11,7 @@ import {
   type StageDeclaration,
   StageError,
 } from '../../stages/contract.js';
+import { classOfError } from './failure.js';
 import type { FromAttempt, Job, ToAttempt } from './messages.js';
 
 /** Progress is for eyes: ten times a second is plenty. */
@@ -43,6 +44,7 @@ function fail(error: unknown): void {
     {
       type: 'error',
       message: error instanceof Error ? error.message || error.name : String(error),
+      class: classOfError(error),
       ...(known && error.remedy !== undefined ? { remedy: error.remedy } : full ? { remedy: full } : {}),
       ...(!known && !full && error instanceof Error && error !== cancelled.signal.reason && error.stack
         ? { stack: withCauses(error) }

@@ -6,9 +6,11 @@
 import { readdirSync, statSync } from 'node:fs';
 import { execa } from 'execa';
 import { renderSettings } from '../experiment/render-command.js';
+import { watchAttempt } from './attempt-process.js';
+import { type Failure, failureOfDeath } from './failure.js';
+import { LastLines } from './last-lines.js';
 import type { AttemptEnd, Executor, Job } from './messages.js';
-import { eachLine, wordsForDeath } from './node-attempt.js';
-import { peakOfTree, signalGroup } from './process-group.js';
+import { MARK, peakOfTree } from './process-group.js';
 
 /** How often the memory of the program and its children is looked at. */
 const sampleMilliseconds = 500;
@@ -16,17 +18,17 @@ const sampleMilliseconds = 500;
 /**
  * $1 is the user's script; descriptor 3 is a pipe whose other end only the engine has. The watcher reads it to its end, which
  * comes when the engine is gone, killed even, and then ends the whole group: the program would compute for nobody.
- * SIGTERM asks the program to stop, and must not take its watcher away. The shell is GitHub's choice: bash where there is
- * one, and -e, so that a failed line is a failed stage.
+ * SIGTERM asks the program to stop, and must not take its watcher away. The shell is bash where there is one, with -e, so that a
+ * failed line is a failed stage, and pipefail, so that a failed program is one also where its output goes through tee.
  */
 const script = `
 (trap '' TERM INT; read -r _ <&3; kill -s KILL -- -$$) >/dev/null 2>&1 &
 exec 3<&-
-shell=$(command -v bash || command -v sh)
-exec "$shell" -e -c "$1"
+if command -v bash >/dev/null; then exec bash -eo pipefail -c "$1"; fi
+exec sh -e -c "$1"
 `;
 
-export const runCommand: Executor = (job, environment, listener) => {
+export const runCommand: Executor = (job, environment, mark, listener) => {
   const settings = renderSettings(job.settings, {
     inputs: Object.fromEntries(
       Object.entries(job.inputs).map(([name, artifacts]) => {
@@ -48,6 +50,7 @@ export const runCommand: Executor = (job, environment, listener) => {
       CEMIFLOW_CHECKPOINT: job.checkpoint,
       ...environment,
       ...settings.env,
+      [MARK]: mark,
     },
     detached: true,
     cleanup: false,
@@ -59,48 +62,63 @@ export const runCommand: Executor = (job, environment, listener) => {
   };
   const sampler = setInterval(sample, sampleMilliseconds);
   const firstSample = setTimeout(sample, sampleMilliseconds / 10);
-  // Also the watcher, whose pipe would keep `await child` waiting.
-  child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
+  const words = new LastLines();
+  const hear = (lines: string) => {
+    words.add(lines);
+    listener.log(lines);
+  };
+  const attempt = watchAttempt(child, {
+    mark,
+    stdout(lines) {
+      if (lines.includes('metric')) for (const line of lines.split('\n')) tellMetric(line);
+      hear(lines);
+    },
+    stderr: hear,
+    ours: 1,
+  });
   return {
     pid: child.pid,
-    cancel: () => signalGroup(child.pid, 'SIGTERM'),
-    kill: () => signalGroup(child.pid, 'SIGKILL'),
+    cancel: () => attempt.stop(),
+    kill: () => attempt.kill(),
     ended: end(),
   };
 
+  function tellMetric(line: string): void {
+    const metric = asMetric(line);
+    if (metric) listener.metric(metric.name, metric.value, metric.step);
+  }
+
   async function end(): Promise<AttemptEnd> {
-    const lines = [
-      eachLine(child.stdout, (line) => {
-        const metric = asMetric(line);
-        if (metric) listener.metric(metric.name, metric.value, metric.step);
-        listener.log(line);
-      }),
-      eachLine(child.stderr, (line) => listener.log(line)),
-    ];
-    const result = await child;
+    const death = await attempt.ended;
     clearInterval(sampler);
     clearTimeout(firstSample);
-    await Promise.all(lines);
-    const failed = (message: string, remedy?: string): AttemptEnd => ({
+    const failed = (failure: Failure): AttemptEnd => ({
       ok: false,
-      message,
       peakRssBytes: peak,
       final: false,
-      ...(remedy === undefined ? {} : { remedy }),
+      ...failure,
     });
-    if (result.exitCode !== 0) {
-      if (result.exitCode === undefined || result.exitCode > 128) {
-        const { message, remedy } = wordsForDeath(result);
-        return failed(message, remedy);
-      }
-      return failed(`the command ended with exit code ${result.exitCode}`, forExitCode(result.exitCode));
+    if (death.exitCode !== 0) {
+      const failure = failureOfDeath(death, words.text);
+      if (death.exitCode === undefined || death.exitCode > 128) return failed(failure);
+      const remedy = forExitCode(death.exitCode);
+      return failed({
+        ...failure,
+        message: `the command ended with exit code ${death.exitCode}`,
+        ...(remedy === undefined ? {} : { remedy }),
+      });
     }
+    // Programs that save what they have on SIGTERM end well, with half of the work done.
+    if (attempt.stopped) return failed({ message: 'the command was stopped', class: 'error' });
     const missing = unmade(job);
     if (missing.length > 0)
-      return failed(
-        `the command ended well, but did not make ${missing.join(' and ')}`,
-        missing.map((name) => `Let it write into \${{ outputs.${name} }}, a folder that exists.`).join(' '),
-      );
+      return failed({
+        message: `the command ended well, but did not make ${missing.join(' and ')}`,
+        remedy: missing
+          .map((name) => `Let it write into \${{ outputs.${name} }}, a folder that exists.`)
+          .join(' '),
+        class: 'error',
+      });
     return { ok: true, peakRssBytes: peak };
   }
 };

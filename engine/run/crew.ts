@@ -24,6 +24,8 @@ export interface CrewParts {
   cache: Cache;
   leases: GpuLeases;
   book: RunBook;
+  /** Seconds that a stage may take to write its checkpoint. */
+  grace: number;
   kill: AbortSignal;
 }
 
@@ -91,6 +93,7 @@ export function makeCrew(parts: CrewParts): RunCrew {
           device,
           logFile: file,
           outputsOf: book.outputsOf,
+          grace: parts.grace,
           cancel: cancel.signal,
           kill: parts.kill,
         },
@@ -121,11 +124,10 @@ export function makeCrew(parts: CrewParts): RunCrew {
       progress: (progress) => book.show({ type: 'progress', stage, ...progress }),
       metric: (name, value, step) =>
         book.tell({ type: 'metric', stage, name, value, ...(step === undefined ? {} : { step }) }),
-      log: (line) => book.show({ type: 'log', stage, line }),
+      log: (lines) => book.show({ type: 'log', stage, lines }),
       warning: (text) => book.tell({ type: 'warning', stage, text }),
       waiting: (text) => book.show({ type: 'waiting', stage, text }),
-      retrying: (attempt, error) =>
-        book.show({ type: 'retrying', stage, attempt, of: instance.retry.attempts, error }),
+      retrying: (next) => book.tell({ type: 'retrying', stage, ...next }),
     };
   }
 }

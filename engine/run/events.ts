@@ -13,9 +13,11 @@ export type RunEvent =
       seconds: ReadonlyMap<string, number>;
     }
   | ({ type: 'progress'; stage: string } & Progress)
-  | { type: 'log'; stage: string; line: string }
+  /** One or more lines. */
+  | { type: 'log'; stage: string; lines: string }
   /** A stage stands still for somebody else: another engine at work on the same, or a GPU in use. */
   | { type: 'waiting'; stage: string; text: string }
-  | { type: 'retrying'; stage: string; attempt: number; of: number; error: string }
+  /** Where the run is being delivered to, or that it is not. */
+  | { type: 'tracking'; text: string; trouble: boolean }
   /** The first signal: what runs writes checkpoints. */
   | { type: 'stopping'; running: string[] };

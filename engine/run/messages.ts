@@ -1,5 +1,6 @@
 /** What the engine and the process of an attempt say to each other. Plain data: it crosses a pipe as JSON. */
 import type { InputArtifact, JsonObject } from '../../stages/contract.js';
+import type { FailureClass } from '../experiment/experiment.js';
 
 /** All that an attempt needs to know. It knows no cache, no plan and no other stage. */
 export interface Job {
@@ -34,7 +35,14 @@ export type FromAttempt =
   /** What stages/tensors opened. */
   | { type: 'device'; name: string }
   | { type: 'done'; peakRssBytes: number }
-  | { type: 'error'; message: string; remedy?: string; stack?: string; peakRssBytes: number };
+  | {
+      type: 'error';
+      message: string;
+      remedy?: string;
+      class: FailureClass;
+      stack?: string;
+      peakRssBytes: number;
+    };
 
 export interface Progress {
   done: number;
@@ -46,8 +54,8 @@ export interface Progress {
 export interface AttemptListener {
   progress(progress: Progress): void;
   metric(name: string, value: number, step?: number): void;
-  /** A line for the stage's log. */
-  log(line: string): void;
+  /** One or more whole lines for the stage's log. */
+  log(lines: string): void;
   warning(text: string): void;
   device(name: string): void;
 }
@@ -59,6 +67,7 @@ export type AttemptEnd =
       peakRssBytes: number;
       message: string;
       remedy?: string;
+      class: FailureClass;
       /** The stage knew what was wrong and will say the same again: another attempt is a waste. */
       final: boolean;
     };
@@ -75,8 +84,10 @@ export interface RunningAttempt {
   ended: Promise<AttemptEnd>;
 }
 
+/** @param mark the value of MARK (process-group.ts) in the environment of all that it starts */
 export type Executor = (
   job: Job,
   environment: Record<string, string>,
+  mark: string,
   listener: AttemptListener,
 ) => RunningAttempt;

@@ -1,21 +1,21 @@
 /** Runs a stage in a Node process of its own (attempt-child.ts): its memory and its GPU go back when it ends, its crash is its own. */
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { watchAttempt } from './attempt-process.js';
+import { failureOfDeath } from './failure.js';
+import { LastLines } from './last-lines.js';
 import type { AttemptEnd, Executor, FromAttempt, ToAttempt } from './messages.js';
-import { signalGroup } from './process-group.js';
+import { MARK } from './process-group.js';
 
 const program = fileURLToPath(new URL('./attempt-child.js', import.meta.url));
 
-export const runInNode: Executor = (job, environment, listener) => {
+export const runInNode: Executor = (job, environment, mark, listener) => {
   const child = execa(process.execPath, [program], {
     ipc: true,
     // Messages are handled as they come; kept for the end they would fill the memory.
     buffer: false,
     stdin: 'ignore',
-    env: environment,
+    env: { ...environment, [MARK]: mark },
     cwd: job.experimentFolder,
     detached: true,
     // A detached child outlives us unless it notices: it ends when its IPC channel does.
@@ -47,63 +47,28 @@ export const runInNode: Executor = (job, environment, listener) => {
         return;
     }
   });
-  // Helpers it left behind (data loaders, servers) must not hold memory, GPUs or our pipes.
-  child.once('exit', () => signalGroup(child.pid, 'SIGKILL'));
+  const words = new LastLines();
+  const hear = (lines: string) => {
+    words.add(lines);
+    listener.log(lines);
+  };
+  const attempt = watchAttempt(child, { mark, stdout: hear, stderr: hear, ours: 0 });
   tell({ type: 'job', job });
   return {
     pid: child.pid,
     cancel: (reason) => tell({ type: 'cancel', reason }),
-    kill: () => signalGroup(child.pid, 'SIGKILL'),
+    kill: () => attempt.kill(),
     ended: end(),
   };
 
   async function end(): Promise<AttemptEnd> {
-    const lines = [child.stdout, child.stderr].map((stream) =>
-      eachLine(stream, (line) => listener.log(line)),
-    );
-    const result = await child;
-    await Promise.all(lines);
+    const death = await attempt.ended;
     if (last?.type === 'done') return { ok: true, peakRssBytes: last.peakRssBytes };
     if (last?.type === 'error') {
-      if (last.stack !== undefined) for (const line of last.stack.split('\n')) listener.log(line);
-      const { message, remedy, peakRssBytes } = last;
-      return {
-        ok: false,
-        message,
-        peakRssBytes,
-        final: remedy !== undefined,
-        ...(remedy === undefined ? {} : { remedy }),
-      };
+      const { type: _, stack, ...failure } = last;
+      if (stack !== undefined) listener.log(stack);
+      return { ok: false, ...failure, final: failure.remedy !== undefined };
     }
-    return { ok: false, peakRssBytes: 0, final: false, ...wordsForDeath(result) };
+    return { ok: false, peakRssBytes: 0, final: false, ...failureOfDeath(death, words.text) };
   }
 };
-
-/** Calls `use` with each line; settles when the stream has ended. A carriage return ends a line too: progress bars. */
-export async function eachLine(stream: Readable, use: (line: string) => void): Promise<void> {
-  const lines = createInterface({ input: stream, crlfDelay: Infinity });
-  lines.on('line', use);
-  await once(lines, 'close');
-}
-
-/** What an end without a last word most likely was. */
-export function wordsForDeath(result: {
-  exitCode?: number | undefined;
-  signal?: string | undefined;
-  originalMessage?: string | undefined;
-}): { message: string; remedy?: string } {
-  const { exitCode, signal, originalMessage } = result;
-  if (signal === 'SIGKILL' || exitCode === 137)
-    return {
-      message: 'its process was killed (SIGKILL)',
-      remedy: 'If nobody did that, memory ran out: lower its batch, or run fewer stages at a time with -j 1.',
-    };
-  if (signal === 'SIGABRT' || exitCode === 134)
-    return {
-      message: 'its process aborted (SIGABRT)',
-      remedy: 'The log says more. If it names a heap limit, memory ran out: lower its batch.',
-    };
-  if (signal !== undefined) return { message: `its process was ended by ${signal}` };
-  if (exitCode !== undefined) return { message: `its process ended with exit code ${exitCode}` };
-  return { message: `its process could not be started: ${originalMessage ?? 'unknown reason'}` };
-}

@@ -1,28 +1,73 @@
-/** A process with all that it started. Every attempt leads a group of its own, so that a terminal's Ctrl-C reaches only the engine. */
-import { readFileSync } from 'node:fs';
+/**
+ * A process with all that it started. Every attempt leads a group of its own, so that a terminal's Ctrl-C reaches only the engine. What
+ * leaves the group (a daemon) is known by a mark in its environment. Both are looked up in /proc; without it a group is still ended.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** The variable that marks all processes of an attempt. A program that must outlive its stage is started without it. */
+export const MARK = 'CEMIFLOW_ATTEMPT';
 
 /** Sends a signal to a whole group; one that is gone already is fine. */
 export function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
-  if (leader === undefined) return;
-  try {
-    process.kill(-leader, signal);
-  } catch (error) {
-    // ESRCH: nobody of the group is left. EPERM (macOS): only zombies are.
-    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  if (leader !== undefined) send(-leader, signal);
+}
+
+/** How many processes of a group live still. */
+export function groupSize(leader: number): number {
+  return pids().filter((pid) => {
+    const [state, , group] = statusOf(pid);
+    return group === String(leader) && state !== 'Z';
+  }).length;
+}
+
+/**
+ * Ends what carries the mark, wherever it is.
+ * @param mark the value, or its beginning
+ */
+export function endMarked(mark: string): void {
+  const wanted = `${MARK}=${mark}`;
+  for (const pid of pids()) {
+    if (pid === process.pid) continue;
+    const environment = read(`/proc/${pid}/environ`);
+    if (environment.startsWith(wanted) || environment.includes(`\0${wanted}`)) send(pid, 'SIGKILL');
   }
 }
 
 /** The peak resident sizes so far of a process and its living descendants, added up; 0 where there is no /proc. */
 export function peakOfTree(pid: number): number {
-  const read = (path: string) => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      // Gone between listing and reading, or no /proc.
-      return '';
-    }
-  };
   const kib = Number(/^VmHWM:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
   const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
   return kib * 1024 + children.reduce((sum, child) => sum + peakOfTree(Number(child)), 0);
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // ESRCH: nobody is left. EPERM (macOS): only zombies are, or it is not ours any more.
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+function pids(): number[] {
+  try {
+    return readdirSync('/proc').map(Number).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
+}
+
+/** State, parent, group and so on: what follows the program's name, which may hold spaces and brackets. */
+function statusOf(pid: number): string[] {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** '' for what is gone by now, not ours, or no /proc. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }

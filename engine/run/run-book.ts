@@ -14,6 +14,8 @@ export class RunBook {
   private readonly summaries = new Map<string, StageSummary>();
   /** What failed stages advise, by name. */
   readonly remedies = new Map<string, string>();
+  /** Folders with what failed stages had written, by name. */
+  readonly scratch = new Map<string, string>();
 
   constructor(
     private readonly instances: ReadonlyMap<string, StageInstance>,
@@ -61,7 +63,10 @@ export class RunBook {
   ended(name: string, key: string, end: Exclude<StageEnd, { status: 'cached' }>): void {
     const ok = end.status === 'ok';
     if (ok) this.results.set(name, end.result);
-    else if (end.remedy !== undefined) this.remedies.set(name, end.remedy);
+    else {
+      if (end.remedy !== undefined) this.remedies.set(name, end.remedy);
+      if (end.scratch !== undefined) this.scratch.set(name, end.scratch);
+    }
     this.enter(
       {
         ...this.blank(name, end.status),
@@ -72,7 +77,12 @@ export class RunBook {
         metrics: { ...end.metrics },
         ...(ok ? {} : { error: end.error }),
       },
-      { warnings: [...end.warnings], device: end.device, attempt: end.attempt },
+      {
+        warnings: [...end.warnings],
+        device: end.device,
+        attempt: end.attempt,
+        ...(ok || end.scratch === undefined ? {} : { scratch: end.scratch }),
+      },
     );
   }
 
@@ -102,6 +112,7 @@ export class RunBook {
       warnings?: string[];
       device?: string;
       attempt?: number;
+      scratch?: string;
       from?: { run: string; seconds: number };
     } = {},
   ): void {

@@ -37,6 +37,8 @@ export interface RunOptions {
   force: ReadonlySet<string>;
   until?: string | undefined;
   only?: string | undefined;
+  /** Seconds that a stage which was told to stop may take to write its checkpoint. */
+  grace: number;
   /** Start nothing new, let what runs write a checkpoint and end. */
   stop: AbortSignal;
   /** End what runs now. */
@@ -136,6 +138,7 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
     cache,
     leases,
     book,
+    grace: options.grace,
     kill: options.kill,
   });
   const onStop = () => {
@@ -167,6 +170,7 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
     status,
     folder: journal.folder,
     remedies: book.remedies,
+    scratch: book.scratch,
   };
 }
 

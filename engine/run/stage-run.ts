@@ -1,31 +1,43 @@
 /**
- * Runs one stage to its end: takes its key in the cache and its GPUs, makes attempts until one succeeds or none is left, and
- * commits what the good one wrote. Cancelling and time-outs ask for a checkpoint first and kill after a while.
+ * Runs one stage to its end: takes its key in the cache and its GPUs, makes attempts until one succeeds or another would not help, and
+ * commits what the good one wrote.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempt } from '../cache/attempt.js';
 import type { Cache } from '../cache/cache.js';
 import type { Owner } from '../cache/owner.js';
 import { CacheError } from '../cache/trouble.js';
-import type { Experiment, StageInstance } from '../experiment/experiment.js';
+import type { Experiment, FailureClass, Retry, StageInstance } from '../experiment/experiment.js';
 import type { Decision, OutputRecord, StageResult } from '../plan/plan.js';
-import { runCommand } from './command-attempt.js';
-import { type GpuLease, type GpuLeases, noGpu } from './gpus.js';
-import { makeJob } from './job.js';
-import type { AttemptEnd, AttemptListener, Progress, RunningAttempt } from './messages.js';
-import { runInNode } from './node-attempt.js';
-import { openLog, type StageLog } from './stage-log.js';
+import type { GpuLease, GpuLeases } from './gpus.js';
+import { changedInput } from './changed-input.js';
+import type { AttemptEnd, Progress } from './messages.js';
+import { oneAttempt } from './one-attempt.js';
+import { openLog } from './stage-log.js';
 
-/** How long a cancelled attempt may take to write its checkpoint. */
-const graceSeconds = 20;
+/** The longest wait between two attempts. */
+const longestBackoffSeconds = 600;
 
 export interface StageListener {
   started(attempt: number): void;
   progress(progress: Progress): void;
   metric(name: string, value: number, step?: number): void;
-  log(line: string): void;
+  /** One or more lines. */
+  log(lines: string): void;
   warning(text: string): void;
   waiting(text: string): void;
-  retrying(attempt: number, error: string): void;
+  retrying(next: Retrying): void;
+}
+
+/** An attempt has failed, and there will be another. */
+export interface Retrying {
+  /** The next one, and how many there may be. */
+  attempt: number;
+  of: number;
+  class: FailureClass;
+  error: string;
+  /** Until it begins. */
+  seconds: number;
 }
 
 export interface StageWork {
@@ -40,6 +52,8 @@ export interface StageWork {
   device: string;
   logFile: string;
   outputsOf(instance: string): Readonly<Record<string, OutputRecord>>;
+  /** Seconds that an attempt may take to write its checkpoint once it was told to stop. */
+  grace: number;
   /** Aborted with an Error whose message is the reason: checkpoint, then end. */
   cancel: AbortSignal;
   /** Aborted: end now. */
@@ -59,7 +73,15 @@ export type StageEnd =
   | ({ status: 'ok'; result: StageResult } & Measured)
   /** Another engine made it while we waited for the key. */
   | { status: 'cached'; result: StageResult }
-  | ({ status: 'failed' | 'cancelled'; error: string; remedy?: string } & Measured);
+  | (Trouble & Measured);
+
+interface Trouble {
+  status: 'failed' | 'cancelled';
+  error: string;
+  remedy?: string;
+  /** A folder with what the failed attempt had written. */
+  scratch?: string;
+}
 
 export async function runStage(work: StageWork, listener: StageListener): Promise<StageEnd> {
   const { decision, cancel, cache, leases, gpus } = work;
@@ -83,19 +105,18 @@ export async function runStage(work: StageWork, listener: StageListener): Promis
     if (end.status !== 'ok') await attempt.abandon({ keep: true });
     return end;
   } catch (error) {
+    const scratch = error instanceof CacheError ? await attempt?.setAside() : undefined;
     await attempt?.abandon({ keep: true });
     // Told to stop while it waited; sleep() wraps the reason in an AbortError.
     if (cancel.aborted && (error === cancel.reason || (error as Error).name === 'AbortError'))
       return ended({ status: 'cancelled', error: (cancel.reason as Error).message });
     if (error instanceof CacheError)
-      return ended({ status: 'failed', error: error.message, remedy: error.remedy });
+      return ended({ status: 'failed', error: error.message, remedy: error.remedy, ...given({ scratch }) });
     throw error;
   } finally {
     await lease?.release();
   }
 }
-
-type Trouble = { status: 'failed' | 'cancelled'; error: string; remedy?: string };
 
 const nothing = { peakRssBytes: 0, device: '', attempt: 0, metrics: {}, warnings: [] };
 
@@ -106,18 +127,19 @@ async function attempts(
   listener: StageListener,
 ): Promise<StageEnd> {
   const { instance, decision, cancel } = work;
+  const { retry } = instance;
   const log = openLog(work.logFile);
   const begun = performance.now();
   for (let number = 1; ; number++) {
-    const last = number >= instance.retry.attempts;
     listener.started(number);
     log.remark(
       `${new Date().toISOString()} ${instance.name}, attempt ${number}, key ${decision.key.slice(0, 12)}`,
     );
-    const { end, why, heard } = await oneAttempt(work, attempt, lease, listener, log);
+    const { end: made, heard } = await oneAttempt(work, attempt, lease, listener, log);
+    const end = made.ok ? ((await changedInput(work)) ?? made) : made;
     const measured: Measured = {
       seconds: secondsSince(begun),
-      peakRssBytes: end.peakRssBytes,
+      peakRssBytes: made.peakRssBytes,
       device: heard.device,
       attempt: number,
       metrics: Object.fromEntries(heard.metrics),
@@ -133,18 +155,35 @@ async function attempts(
       log.remark(`cancelled: ${error}`);
       return { status: 'cancelled', error, ...measured };
     }
-    const error = why ?? end.message;
+    const { message: error } = end;
     log.remark(`failed: ${error}`);
-    if (last || end.final) {
-      return {
-        status: 'failed',
-        error,
-        ...(end.remedy === undefined ? {} : { remedy: end.remedy }),
-        ...measured,
-      };
+    const scratch = await attempt.setAside();
+    if (!helps(retry, number, end)) {
+      const remedy = end.remedy ?? whyNotAgain(retry, end);
+      return { status: 'failed', error, ...given({ remedy, scratch }), ...measured };
     }
-    listener.retrying(number + 1, error);
+    const seconds = waitBefore(number, retry.backoff);
+    listener.retrying({ attempt: number + 1, of: retry.times + 1, class: end.class, error, seconds });
+    log.remark(`next attempt in ${seconds.toFixed(1)} s`);
+    await sleep(seconds * 1000, undefined, { signal: cancel });
   }
+}
+
+type Failed = Extract<AttemptEnd, { ok: false }>;
+
+/** Whether another attempt may do better. A program that is wrong is wrong the next time, too. */
+function helps({ times, on }: Retry, attempt: number, end: Failed): boolean {
+  return attempt <= times && !end.final && on.includes(end.class);
+}
+
+function whyNotAgain({ times, on }: Retry, end: Failed): string | undefined {
+  if (times === 0 || on.includes(end.class)) return undefined;
+  return `It was not tried again, as that would come to the same (retry.on has ${on.join(', ')}, and this is '${end.class}').`;
+}
+
+/** Doubled each time, and by chance from a half to one and a half of it: many stages that failed together must not come back together. */
+function waitBefore(attempt: number, backoff: number): number {
+  return Math.min(longestBackoffSeconds, backoff * 2 ** (attempt - 1)) * (0.5 + Math.random());
 }
 
 function commit(work: StageWork, attempt: Attempt, measured: Measured): Promise<StageResult> {
@@ -159,99 +198,11 @@ function commit(work: StageWork, attempt: Attempt, measured: Measured): Promise<
   });
 }
 
-interface Heard {
-  metrics: Map<string, number>;
-  warnings: string[];
-  device: string;
-}
-
-/** `why`: our own reason for ending it, where we had one. */
-async function oneAttempt(
-  work: StageWork,
-  attempt: Attempt,
-  lease: GpuLease | undefined,
-  listener: StageListener,
-  log: StageLog,
-): Promise<{ end: AttemptEnd; why?: string; heard: Heard }> {
-  const { instance, leases, cancel, kill } = work;
-  const job = await makeJob(instance, { ...work, attempt });
-  // Until the stage says more: what has no device of its own computes on the processor.
-  const heard: Heard = {
-    metrics: new Map(),
-    warnings: [],
-    device: instance.declaration.device ? job.device : 'cpu',
+/** Without what is undefined. */
+function given<T extends Record<string, string | undefined>>(values: T): { [K in keyof T]?: string } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: string;
   };
-  const listening: AttemptListener = {
-    progress: (progress) => listener.progress(progress),
-    metric(name, value, step) {
-      heard.metrics.set(name, value);
-      listener.metric(name, value, step);
-    },
-    log(line) {
-      log.write(line);
-      listener.log(line);
-    },
-    warning(text) {
-      log.write(`warning: ${text}`);
-      heard.warnings.push(text);
-      listener.warning(text);
-    },
-    device(name) {
-      heard.device = name;
-    },
-  };
-  const environment = {
-    OMP_NUM_THREADS: String(job.threads),
-    ...(lease?.environment ?? (leases.gpus.length > 0 ? noGpu : {})),
-  };
-  const execute = instance.kind === 'command' ? runCommand : runInNode;
-  const running = execute(job, environment, listening);
-  try {
-    if (running.pid !== undefined) {
-      await attempt.holdFor(running.pid);
-      await lease?.holdFor(running.pid);
-    }
-  } catch (error) {
-    running.kill();
-    await running.ended;
-    throw error;
-  }
-  return { heard, ...(await supervised(running, { timeout: instance.timeout, cancel, kill })) };
-}
-
-/** Waits for the end of an attempt, and brings it about on a time-out or on the user's word. */
-async function supervised(
-  running: RunningAttempt,
-  { timeout, cancel, kill }: { timeout: number | undefined; cancel: AbortSignal; kill: AbortSignal },
-): Promise<{ end: AttemptEnd; why?: string }> {
-  let why: string | undefined;
-  const timers: NodeJS.Timeout[] = [];
-  const stop = (reason: string) => {
-    running.cancel(reason);
-    timers.push(setTimeout(() => running.kill(), graceSeconds * 1000));
-  };
-  const onCancel = () => stop((cancel.reason as Error).message);
-  const onKill = () => running.kill();
-  if (timeout !== undefined)
-    timers.push(
-      setTimeout(() => {
-        why = `timed out after ${timeout} s`;
-        stop(why);
-      }, timeout * 1000),
-    );
-  // An abort may have come while the process was being started.
-  if (cancel.aborted) onCancel();
-  if (kill.aborted) onKill();
-  cancel.addEventListener('abort', onCancel);
-  kill.addEventListener('abort', onKill);
-  try {
-    const end = await running.ended;
-    return { end, ...(why === undefined ? {} : { why }) };
-  } finally {
-    for (const timer of timers) clearTimeout(timer);
-    cancel.removeEventListener('abort', onCancel);
-    kill.removeEventListener('abort', onKill);
-  }
 }
 
 const secondsSince = (begun: number) => (performance.now() - begun) / 1000;

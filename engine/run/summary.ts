@@ -35,4 +35,6 @@ export interface RunOutcome {
   folder: string;
   /** The remedies that failed stages named. */
   remedies: ReadonlyMap<string, string>;
+  /** Folders with what failed stages had written. */
+  scratch: ReadonlyMap<string, string>;
 }

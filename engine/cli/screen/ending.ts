@@ -6,7 +6,7 @@ import type { RunOutcome } from '../../run/summary.js';
 import type { StageStatus } from '../../journal/events.js';
 import { fromHere } from '../invocation.js';
 import type { Colors } from '../output.js';
-import { count, duration, tally } from './words.js';
+import { count, duration, printable, tally } from './words.js';
 
 const logLines = 15;
 /** With --keep-going dozens may fail for one reason; their logs are all there. */
@@ -19,17 +19,19 @@ export interface EndingOptions {
 }
 
 export function endingLines(outcome: RunOutcome, { colors: c, resume }: EndingOptions): string[] {
-  const { summary, status, folder, remedies } = outcome;
+  const { summary, status, folder, remedies, scratch } = outcome;
   const lines: string[] = [];
   const failed = summary.stages.filter((stage) => stage.status === 'failed');
   for (const { name, error } of failed.slice(0, failuresShown)) {
-    lines.push('', c.red(`${name} failed: ${error ?? ''}`));
+    lines.push('', c.red(`${name} failed: ${printable(error ?? '')}`));
     const remedy = remedies.get(name);
     if (remedy !== undefined) lines.push(`  ${remedy}`);
     const log = logFile(folder, name);
-    lines.push(...lastWords(log, logLines).map((line) => c.dim(`  | ${line}`)));
+    lines.push(...lastWords(log, logLines).map((line) => c.dim(`  | ${printable(line)}`)));
     // Not there where the stage could not even be begun.
     if (existsSync(log)) lines.push(`  Its log: ${fromHere(log)}`);
+    const written = scratch.get(name);
+    if (written !== undefined) lines.push(`  What it had written: ${fromHere(written)}`);
   }
   if (failed.length > failuresShown)
     lines.push('', `and ${failed.length - failuresShown} more: cemiflow show ${summary.run}`);

@@ -3,7 +3,7 @@ import { say } from '../../plan/why.js';
 import type { RunEvent } from '../../run/events.js';
 import type { Colors } from '../output.js';
 import type { RunState } from './run-state.js';
-import { count, duration, fewMetrics, memory, symbols } from './words.js';
+import { count, duration, fewMetrics, memory, printable, symbols } from './words.js';
 
 export interface LineOptions {
   colors: Colors;
@@ -44,7 +44,7 @@ export function linesFor(event: RunEvent, state: RunState, options: LineOptions)
       return quiet ? [] : [`${event.stage} waits: ${event.text}`];
     case 'retrying':
       return [
-        `${c.yellow(`${symbols.warning} ${event.stage}`)}: ${event.error}; attempt ${event.attempt} of ${event.of}`,
+        `${c.yellow(`${symbols.warning} ${event.stage}`)}: ${printable(event.error)}; attempt ${event.attempt} of ${event.of} in ${duration(event.seconds)}`,
       ];
     case 'stopping': {
       const { running } = event;
@@ -53,9 +53,14 @@ export function linesFor(event: RunEvent, state: RunState, options: LineOptions)
         `interrupted: ${running.join(', ')} ${running.length === 1 ? 'writes a checkpoint' : 'write checkpoints'}; once more to kill`,
       ];
     }
+    case 'tracking':
+      return quiet && !event.trouble ? [] : [event.trouble ? c.yellow(event.text) : c.dim(event.text)];
     case 'log':
-      return verbose ? [`${c.dim(`${event.stage} |`)} ${event.line}`] : [];
+      return verbose
+        ? event.lines.split('\n').map((line) => `${c.dim(`${event.stage} |`)} ${printable(line)}`)
+        : [];
     case 'metric':
+    case 'system':
     case 'progress':
     case 'run-ended':
       return [];

@@ -1,4 +1,5 @@
 /** How the screen says things: symbols, durations, sizes, and a stage's figures in a few words. Pure. */
+import { stripVTControlCharacters } from 'node:util';
 import { inWords } from '../../cache/trouble.js';
 import type { StageStatus } from '../../journal/events.js';
 import { duration } from '../../plan/why.js';
@@ -111,6 +112,15 @@ export const timeLeft = (seconds: number | undefined): string =>
 
 /** A guess has no tenths. */
 const wholeSeconds = (seconds: number): string => (seconds < 10 ? `${seconds}s` : duration(seconds));
+
+/** A line of a log is so long on a screen; all of it is in the file. */
+const longestLine = 400;
+
+/** What a program wrote, without what would move the cursor, ring the bell or flood the screen. */
+export function printable(line: string): string {
+  const plain = stripVTControlCharacters(line.slice(0, 4 * longestLine)).replace(/[^\P{Cc}\t]/gu, '\uFFFD');
+  return plain.length > longestLine ? `${plain.slice(0, longestLine)}…` : plain;
+}
 
 const widestReasons = 90;
 

@@ -962,28 +962,54 @@ x.yaml:5:54  'plots[0]' must be one of accuracy-over-m, similarity, samples, roc
     |                                                      ~~~`,
   },
   {
-    what: 'times, attempts, threads and devices that are none',
+    what: 'times, retries, threads and devices that are none',
     yaml: `stages:
-  a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }`,
+  a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }`,
     screen: `x.yaml:2:30  'timeout' is '10 minutes': it must be text such as 90s, 30m, 2h
-  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
     |                              ~~~~~~~~~~
 
-x.yaml:2:61  'attempts' is 0: it must be from 1 to 20
-  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
-    |                                                             ~  Attempts in all
+x.yaml:2:58  'times' is 9999: it must be from 0 to 20
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+    |                                                          ~~~~  Further attempts after the first
 
 x.yaml:2:79  'cpu' is not a key of resources. Did you mean 'cpus'?
-  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
     |                                                                               ~~~  it takes cpus, gpus
 
 x.yaml:2:93  'gpus' is -1: it must be from 0 to 64
-  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
     |                                                                                             ~~  Whole GPUs, where there are any
 
 x.yaml:2:107  'device' must be one of auto, tensorflow, webgpu, onnx, wasm, cpu, not 'cuda'
-  2 |   a: { uses: faces, timeout: 10 minutes, retry: { attempts: 0 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
+  2 |   a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
     |                                                                                                           ~~~~  What to compute this stage on`,
+  },
+  {
+    what: 'retries that are none',
+    yaml: `stages:
+  a: { uses: faces, retry: often }
+  b: { uses: faces, retry: { times: 2, on: [memory, oops], backof: 3 } }
+  c: { uses: faces, retry: { on: [io], backoff: soon } }`,
+    screen: `x.yaml:2:28  'retry' must be a number of times or a retry rule, not text ('often')
+  2 |   a: { uses: faces, retry: often }
+    |                            ~~~~~  Tries the stage again when it fails in a way that may pass
+
+x.yaml:3:53  'on[1]' must be one of memory, crash, timeout, io, error, not 'oops'
+  3 |   b: { uses: faces, retry: { times: 2, on: [memory, oops], backof: 3 } }
+    |                                                     ~~~~
+
+x.yaml:3:60  'backof' is not a key of a retry rule. Did you mean 'backoff'?
+  3 |   b: { uses: faces, retry: { times: 2, on: [memory, oops], backof: 3 } }
+    |                                                            ~~~~~~  it takes times, on, backoff
+
+x.yaml:4:21  a retry rule needs 'times'
+  4 |   c: { uses: faces, retry: { on: [io], backoff: soon } }
+    |                     ~~~~~  add times:
+
+x.yaml:4:49  'backoff' is 'soon': it must be text such as 90s, 30m, 2h
+  4 |   c: { uses: faces, retry: { on: [io], backoff: soon } }
+    |                                                 ~~~~`,
   },
   {
     what: 'after of no stage',

@@ -242,17 +242,41 @@ stages:
 });
 
 test('what a stage says of its attempt, and what it gets unsaid', async () => {
+  const passing = ['memory', 'crash', 'timeout', 'io'];
   const { stages } = await load(`
 resources: { cpus: 2 }
 stages:
-  faces: { uses: faces, timeout: 1.5h, retry: { attempts: 3 }, device: cpu }
+  faces: { uses: faces, timeout: 1.5h, retry: 2, device: cpu }
   fr: { uses: train, inputs: { dataset: faces }, with: { loss: adaface }, resources: { cpus: 4 } }
 `);
   expect(
     stages.map(({ timeout, retry, device, resources }) => ({ timeout, retry, device, resources })),
   ).toEqual([
-    { timeout: 5400, retry: { attempts: 3 }, device: 'cpu', resources: { cpus: 2, gpus: 0 } },
-    { timeout: undefined, retry: { attempts: 1 }, device: undefined, resources: { cpus: 4, gpus: 1 } },
+    {
+      timeout: 5400,
+      retry: { times: 2, on: passing, backoff: 5 },
+      device: 'cpu',
+      resources: { cpus: 2, gpus: 0 },
+    },
+    {
+      timeout: undefined,
+      retry: { times: 0, on: passing, backoff: 5 },
+      device: undefined,
+      resources: { cpus: 4, gpus: 1 },
+    },
+  ]);
+});
+
+test('retry is a number of times, or says after what and when', async () => {
+  const { stages } = await load(`
+params: { times: 3 }
+stages:
+  a: { uses: faces, retry: "\${{ params.times }}" }
+  b: { uses: faces, retry: { times: 1, on: [error], backoff: 1.5m } }
+`);
+  expect(stages.map(({ retry }) => retry)).toEqual([
+    { times: 3, on: ['memory', 'crash', 'timeout', 'io'], backoff: 5 },
+    { times: 1, on: ['error'], backoff: 90 },
   ]);
 });
 

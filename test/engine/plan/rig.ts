@@ -76,7 +76,7 @@ export async function openLab(): Promise<Lab> {
       after: change.after ?? [],
       seed: change.seed ?? 1,
       resources: { cpus: change.cpus ?? 1, gpus: 0 },
-      retry: { attempts: 1 },
+      retry: { times: 0, on: [], backoff: 0 },
       place: { file: 'x.yaml', line: 3, column: 5 },
     }),
     experiment: (stages) => ({

@@ -92,21 +92,6 @@ test('a bug in a stage leaves its stack in the log', async () => {
   expect(stdout).toMatch(/TypeError: x is not a function\n\s+at run \(.*fake\.js/);
 });
 
-test('retry makes new attempts, which find the checkpoint; what the stage explains is not tried again', async () => {
-  await using lab = Lab.create();
-  lab.write(`
-  shy: { uses: ./fake.js, retry: { attempts: 3 }, with: { fail: times 2, value: 5 } }
-  sure: { uses: ./fake.js, retry: { attempts: 3 }, with: { fail: remedy } }
-`);
-  const { status } = await lab.run('-k');
-  expect(status).toEqual({ shy: 'ok', sure: 'failed' });
-  const { events } = await lab.journal();
-  const attempts = (name: string) =>
-    events.flatMap((event) => (event.type === 'stage-started' && event.stage === name ? event.attempt : []));
-  expect(attempts('shy')).toEqual([1, 2, 3]);
-  expect(attempts('sure')).toEqual([1]);
-});
-
 test('a stage over its time writes a checkpoint and has failed', async () => {
   await using lab = Lab.create();
   lab.write(`
