@@ -2,16 +2,29 @@
 import type { Command } from 'commander';
 import { artifactsIn, findRun, recordOf } from './run-files.js';
 import { fromHere } from './invocation.js';
-import { type CommonOptions, jsonOption, runsDirOf } from './options.js';
+import {
+  addExperiment,
+  type CommonOptions,
+  type ExperimentOptions,
+  jsonOption,
+  runsDirOf,
+} from './options.js';
 import { colorsFor, columns, printJson, printLines } from './output.js';
 import { UsageError } from './trouble.js';
 
 export const showVerb = (program: Command): Command =>
-  program
-    .command('show [run] [stage]')
-    .description('show a run (the latest), or one of its stages')
-    .addOption(jsonOption())
-    .action(show);
+  addExperiment(
+    program
+      .command('show [run] [stage]')
+      .description(
+        'show a run (the latest), or one of its stages; --config FILE: each value and where it came from',
+      )
+      .addOption(jsonOption())
+      .option(
+        '--config',
+        'the values of an experiment file, with file and line, profile, --set or default of each; of a run, the file it kept',
+      ),
+  ).action(show);
 
 async function show(
   word: string | undefined,
@@ -19,7 +32,16 @@ async function show(
   _: unknown,
   command: Command,
 ): Promise<void> {
-  const options = command.optsWithGlobals<CommonOptions>();
+  const options = command.optsWithGlobals<CommonOptions & ExperimentOptions & { config?: true }>();
+  if (options.config) {
+    const { showConfig } = await import('./show-config.js');
+    return showConfig(word, stage, options);
+  }
+  if (options.set.length > 0 || options.profile.length > 0 || options.seed !== undefined)
+    throw new UsageError(
+      'a run is what it was: --set, --profile and --seed go with --config',
+      'cemiflow show --config FILE.yaml --set params.identities=50',
+    );
   const runsDir = runsDirOf(options);
   const head = findRun(runsDir, word);
   const record = recordOf(head);

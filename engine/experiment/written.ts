@@ -56,6 +56,27 @@ export class Writings {
     return seed === undefined ? this.ofFile(['seed']) : this.axis(instance, 'seed', seed, new Set());
   }
 
+  /** All values of the file, a list being one; by path. */
+  *leaves(): Generator<{ path: Path; written: Written }> {
+    const open: { path: Path; value: Json }[] = [{ path: [], value: this.root }];
+    for (let next = open.pop(); next; next = open.pop()) {
+      const { path, value } = next;
+      const place = this.first.get(pointerOf(path));
+      if (
+        typeof value === 'object' &&
+        value !== null &&
+        !Array.isArray(value) &&
+        Object.keys(value).length > 0
+      )
+        open.push(
+          ...Object.entries(value)
+            .map(([key, inner]) => ({ path: [...path, key], value: inner }))
+            .reverse(),
+        );
+      else if (place) yield { path, written: this.ofFile(path) ?? { value, place, from: [] } };
+    }
+  }
+
   private follow(base: Path, path: Path, instance?: StageInstance): Written | undefined {
     let at: Path = base;
     const rest = [...path];

@@ -158,14 +158,19 @@ async function valuesAt(argument: Argument, line: Line): Promise<Answer> {
     }
     case 'stage': {
       // Of a run (show, logs) or of a file (why).
-      if (!verb.registeredArguments.some((one) => one.name() === 'file'))
+      if (!verb.registeredArguments.some((one) => one.name() === 'file') && !operands.some(isYaml))
         return { ...nothing, candidates: await stagesOfRun(line) };
       const answer = await stagesOfFile(line, line.current);
       return { ...answer, files: operands.some(isYaml) ? 'none' : 'yaml' };
     }
     case 'run':
     case 'runs':
-      return { ...nothing, candidates: await runsIn(line) };
+      // `show --config` takes a file, too.
+      return {
+        ...nothing,
+        candidates: await runsIn(line),
+        files: line.given.has('--config') ? 'yaml' : 'none',
+      };
     case 'kind': {
       const { registry } = await import('../../../stages/registry.js');
       const kinds = registry.kinds().map((text) => ({ text, description: registry.get(text)!.summary }));

@@ -89,6 +89,8 @@ describe('what is offered', () => {
     [['run', '--runs-dir', ''], { how: 'folders', texts: [] }],
     [['run', 'missing.yaml', '--until', ''], { texts: [] }],
     [['show', ''], { texts: [] }],
+    [['show', '--config', ''], { how: 'yaml', texts: [] }],
+    [['show', '--config', 'x.yaml', 't'], { texts: ['top'] }],
     [['nonsense', ''], { texts: [] }],
   ])('%j', async (words, { how = 'none', texts }) => {
     await using lab = experimentLab();
