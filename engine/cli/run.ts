@@ -19,6 +19,7 @@ import {
 } from './options.js';
 import { colorsFor, printJson, widthOf } from './output.js';
 import { printPlan } from './plan.js';
+import { openTracking } from './run-tracking.js';
 import { Exit, exitCodes, sayTrouble } from './trouble.js';
 
 interface Options extends CommonOptions, ExperimentOptions, SelectOptions {
@@ -74,6 +75,11 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
   const words = { colors, quiet: options.quiet === true, verbose: options.verbose === true };
   const screen = await openScreen(process.stderr, words);
   const signals = listenForSignals();
+  let shown = true;
+  const tracking = await openTracking(experiment, runsDirOf(options), (text, trouble) => {
+    if (shown) screen.take({ type: 'tracking', text, trouble });
+    else if (trouble || !words.quiet) process.stderr.write(`${text}\n`);
+  });
   let started = false;
   /** The engine itself cannot go on (the disk of the journal is full, a bug). The stages at work end with it. */
   const crash = (error: unknown) => {
@@ -87,6 +93,7 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
     experiment,
     {
       runsDir: runsDirOf(options),
+      tracking: tracking?.target,
       command: process.argv.slice(2),
       version: version(),
       device: options.device,
@@ -102,6 +109,7 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
     (event) => {
       started = true;
       screen.take(event);
+      if (event.type === 'planned') tracking?.begin(event.folder);
     },
   )
     .catch((error: unknown) => {
@@ -110,19 +118,27 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
     })
     .finally(() => {
       screen.close();
-      signals.close();
+      shown = false;
       process.off('uncaughtException', crash);
     });
   const resume = commandLine(withoutDoneForce(process.argv, experiment, outcome.summary));
   const lines = endingLines(outcome, { colors, resume });
   process.stderr.write(lines.map((line) => `${line}\n`).join(''));
-  await tellResult(outcome, options);
+  await tellResult(outcome, experiment, options);
+  // A signal while it waits for the server ends the wait.
+  const enough = outcome.status === 'interrupted' ? signals.kill : signals.stop;
+  await tracking?.finish(outcome.summary.run, enough);
+  signals.close();
   if (outcome.status === 'interrupted') throw new Exit(exitCodes.interrupted);
   if (outcome.status === 'failed') throw new Exit(exitCodes.stageFailed);
 }
 
 /** The comparison, where there is something to compare, and the report's path: the result, so on stdout. */
-async function tellResult({ summary, status, folder }: RunOutcome, options: Options): Promise<void> {
+async function tellResult(
+  { summary, status, folder }: RunOutcome,
+  experiment: Experiment,
+  options: Options,
+): Promise<void> {
   const { readHead } = await import('../journal/reader.js');
   const { compared, recordOf, reported } = await import('./run-files.js');
   const runsDir = runsDirOf(options);
@@ -130,7 +146,13 @@ async function tellResult({ summary, status, folder }: RunOutcome, options: Opti
   if (options.json) printJson(summary);
   if (status === 'interrupted' || !head) return;
   const out = options.json ? process.stderr : process.stdout;
-  const comparison = await compared(runsDir, [recordOf(head)]);
+  const record = recordOf(head);
+  if (!options.quiet) {
+    const { savedLine } = await import('./forecast.js');
+    const saved = savedLine(experiment, record.results, options.jobs);
+    if (saved !== '') process.stderr.write(`${saved}\n`);
+  }
+  const comparison = await compared(runsDir, [record]);
   if (comparison.rows.length > 0) {
     const { terminalTable } = await import('../report/table.js');
     out.write(`\n${terminalTable(comparison, widthOf(out))}`);

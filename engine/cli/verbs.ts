@@ -4,6 +4,7 @@ import { compareVerb } from './compare.js';
 import { completionVerb } from './completion.js';
 import { dagVerb } from './dag.js';
 import { doctorVerb } from './doctor.js';
+import { gcVerb } from './gc.js';
 import { initVerb } from './init.js';
 import { listVerb } from './list.js';
 import { logsVerb } from './logs.js';
@@ -13,6 +14,7 @@ import { runVerb } from './run.js';
 import { schemaVerb } from './schema.js';
 import { showVerb } from './show.js';
 import { statusVerb } from './status.js';
+import { syncVerb } from './sync.js';
 import { validateVerb } from './validate.js';
 import { whyVerb } from './why.js';
 
@@ -32,6 +34,8 @@ export const verbs: readonly Verb[] = [
   logsVerb,
   compareVerb,
   reportVerb,
+  syncVerb,
+  gcVerb,
   doctorVerb,
   schemaVerb,
   completionVerb,

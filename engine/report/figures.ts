@@ -7,20 +7,30 @@ import { accuracyPlot, axisOf, drawSvg, lossPlot, rocPlot, similarityPlot } from
 /** Whether the file's `report.plots` asks for it; where it names none, all are drawn. */
 const wants = ({ run }: Material, name: string) => run.started.report.plots?.includes(name) ?? true;
 
-export async function plots(material: Material): Promise<Html> {
+export interface Plot {
+  /** Of a file, without its ending. */
+  name: string;
+  caption: string;
+  svg: string;
+}
+
+/** The plots that the file asks for and the run has figures for. */
+export async function drawPlots(material: Material): Promise<Plot[]> {
   const { run, comparison, folder } = material;
-  const drawn: Html[] = [];
-  const draw = async (spec: Parameters<typeof drawSvg>[0] | undefined, caption: string) => {
-    if (spec) drawn.push(figure(raw(await drawSvg(spec)), caption));
+  const drawn: Plot[] = [];
+  const draw = async (name: string, spec: Parameters<typeof drawSvg>[0] | undefined, caption: string) => {
+    if (spec) drawn.push({ name, caption, svg: await drawSvg(spec) });
   };
   const axis = axisOf(comparison.rows);
   if (axis && wants(material, 'accuracy-over-m'))
     await draw(
+      'accuracy',
       accuracyPlot(comparison, axis),
       `AVG accuracy over ${axis}; bars: one standard error. Dashed: rows without ${axis}.`,
     );
   if (axis && wants(material, 'similarity'))
     await draw(
+      'similarity',
       similarityPlot(comparison, axis),
       `Mean similarity of generated images to their inquiry image over ${axis}.`,
     );
@@ -29,7 +39,7 @@ export async function plots(material: Material): Promise<Html> {
     const of = curves
       .map(({ label, points }) => ({ label, points: points.get(protocol) ?? [] }))
       .filter(({ points }) => points.length > 0);
-    if (of.length > 0) await draw(rocPlot(of, protocol), `ROC on ${protocol}.`);
+    if (of.length > 0) await draw(`roc-${protocol}`, rocPlot(of, protocol), `ROC on ${protocol}.`);
   }
   for (const kind of wants(material, 'loss') ? ['diffusion-train', 'fr-train'] : []) {
     const losses = new Map(
@@ -39,10 +49,16 @@ export async function plots(material: Material): Promise<Html> {
     );
     if (losses.size > 0)
       await draw(
+        `loss-${kind}`,
         lossPlot(losses, `loss (${kind})`),
         `Training loss, ${kind}. Stages served by the cache have no curve here.`,
       );
   }
+  return drawn;
+}
+
+export async function plots(material: Material): Promise<Html> {
+  const drawn = (await drawPlots(material)).map(({ svg, caption }) => figure(raw(svg), caption));
   return drawn.length === 0 ? raw('') : section('Plots', html`<div class="plots">${drawn}</div>`);
 }
 

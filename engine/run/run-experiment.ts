@@ -19,11 +19,14 @@ import { type FailureMode, schedule } from './scheduler.js';
 import { openSlots } from './slots.js';
 import { sourceState } from './source-state.js';
 import type { RunOutcome } from './summary.js';
+import { watchSystem } from './system-watch.js';
 import { remainingPaths, secondsBefore } from './urgency.js';
 
 export interface RunOptions {
   /** Where runs and the cache of results are; absolute. */
   runsDir: string;
+  /** The server that the run will be delivered to, for the journal. */
+  tracking?: { uri: string; experiment: string } | undefined;
   /** As typed, for the journal. */
   command: string[];
   /** Of cemiflow. */
@@ -123,6 +126,7 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
     seed: experiment.seed,
     params: experiment.params,
     report: experiment.report,
+    ...(options.tracking ? { tracking: options.tracking } : {}),
     stages: needed.map(asPlanned),
   });
   onEvent({ type: 'planned', folder: journal.folder, decisions, seconds });
@@ -147,6 +151,11 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
   };
   options.stop.addEventListener('abort', onStop);
   const secondsSince = () => (performance.now() - begun) / 1000;
+  const watch = watchSystem(
+    options.runsDir,
+    leases.gpus.map(({ id }) => id),
+    book.tell,
+  );
   try {
     await schedule(
       needed.map((instance) => ({ name: instance.name, needs: dependencies(instance) })),
@@ -158,6 +167,7 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
     book.tell({ type: 'run-ended', status: 'failed', seconds: secondsSince(), error: String(error) });
     throw error;
   } finally {
+    watch.stop();
     options.stop.removeEventListener('abort', onStop);
   }
   const stages = book.stages();

@@ -1,0 +1,93 @@
+/**
+ * The process that delivers a run while it goes on. It only reads the run's journal, so that neither a server that is slow or gone nor
+ * its own end holds up the run; when the engine dies it delivers what is left and closes the run there.
+ */
+import { unfinishedDeliveries } from './backlog.js';
+import type { FromCourier, ToCourier } from './courier-messages.js';
+import { type Delivered, deliverRun, takeDelivery } from './deliver-run.js';
+import { extrasOf } from './extras.js';
+import { mlflowClient } from './mlflow-client.js';
+import { serverAccess } from './server-settings.js';
+
+const hurry = new AbortController();
+const say = (message: FromCourier) => {
+  if (process.connected) process.send?.(message);
+};
+
+// A Ctrl-C reaches every process of the terminal; when to stop is for the engine to say.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+process.on('disconnect', () => hurry.abort());
+process.on('message', (message: ToCourier) => {
+  if (message.type === 'finish') hurry.abort();
+  else
+    run(message).then(
+      ({ complete, metrics, trouble }) => end({ complete, metrics, trouble: trouble?.message }),
+      (error: unknown) => end({ complete: false, metrics: 0, trouble: (error as Error).message }),
+    );
+});
+
+function end({
+  trouble,
+  ...rest
+}: {
+  complete: boolean;
+  metrics: number;
+  trouble: string | undefined;
+}): void {
+  const message: FromCourier = { type: 'ended', ...rest, ...(trouble === undefined ? {} : { trouble }) };
+  if (!process.connected) process.exit(0);
+  process.send?.(message, () => process.exit(0));
+}
+
+async function run({ runsDir, folder, target }: Extract<ToCourier, { type: 'begin' }>): Promise<Delivered> {
+  const client = mlflowClient(target.uri, serverAccess(process.env));
+  const common = { client, target, say: (text: string) => say({ type: 'say', text }) };
+  const lock = await takeDelivery(folder);
+  try {
+    const main = deliverRun({
+      ...common,
+      folder,
+      extras: extrasOf(runsDir, folder),
+      page: (url) => say({ type: 'page', url }),
+      down: (trouble) =>
+        say({
+          type: 'down',
+          text: trouble.message,
+          ...(trouble.more.remedy === undefined ? {} : { remedy: trouble.more.remedy }),
+        }),
+      up: () => say({ type: 'up' }),
+      hurry: hurry.signal,
+    });
+    const [delivered] = await Promise.all([main, reconcile(runsDir, folder, common)]);
+    return delivered;
+  } finally {
+    await lock.release();
+    client.close();
+  }
+}
+
+/** Earlier runs to the same server whose engine or courier was killed: they get the rest, and their final status. */
+async function reconcile(
+  runsDir: string,
+  own: string,
+  common: Pick<Parameters<typeof deliverRun>[0], 'client' | 'target' | 'say'>,
+): Promise<void> {
+  for (const { folder, target } of unfinishedDeliveries(runsDir)) {
+    if (hurry.signal.aborted || folder === own || target.uri !== common.target.uri) continue;
+    const lock = await takeDelivery(folder, hurry.signal).catch(() => undefined);
+    // Told to end while another process delivers it.
+    if (!lock) return;
+    try {
+      await deliverRun({
+        ...common,
+        target,
+        folder,
+        extras: extrasOf(runsDir, folder),
+        attempts: 1,
+        hurry: hurry.signal,
+      });
+    } finally {
+      await lock.release();
+    }
+  }
+}

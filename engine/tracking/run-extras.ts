@@ -1,0 +1,71 @@
+/** What a run made beside figures: pictures in the form that MLflow's image view shows, the files of a model, plots, the comparison. */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '../digest.js';
+import type { PlannedStage } from '../journal/events.js';
+import { milliseconds } from './run-mapping.js';
+import type { EventOf, RunFacts } from './run-facts.js';
+
+export interface RunExtras {
+  /** Where an artifact of the cache lies, if it is still there. */
+  folder(digest: Digest): string | undefined;
+  /** The run's comparison in Markdown; undefined where nothing was evaluated. */
+  comparison(facts: RunFacts): Promise<string | undefined>;
+  plots(facts: RunFacts): Promise<File[]>;
+}
+
+export interface File {
+  path: string;
+  content: Buffer;
+}
+
+/** Larger models stay where they are; their digest and settings are on the server all the same. */
+const largestModelBytes = 500 * 2 ** 20;
+
+const sheets = [
+  ['sample.png', ''],
+  ['strip.png', ' strip'],
+] as const;
+
+/** The sheets of faces that a stage left, as `images/<key>+step+<n>+timestamp+<t>+<id>.png`. */
+export function pictures(
+  stage: PlannedStage,
+  ended: EventOf<'stage-ended'>,
+  { folder }: Pick<RunExtras, 'folder'>,
+  step = 0,
+): File[] {
+  return Object.values(ended.outputs).flatMap(({ digest }) => {
+    const inside = folder(digest as Digest);
+    if (inside === undefined) return [];
+    return sheets.flatMap(([name, suffix]) => {
+      if (!existsSync(join(inside, name))) return [];
+      const content = readFileSync(join(inside, name));
+      const key = `${stage.stage}${suffix}`.replace(/[^\w .-]/g, '_');
+      // The same picture gets the same name when it is sent again.
+      const id = uuid(`${stage.name} ${step} ${digest} ${name}`);
+      return [{ path: `images/${key}+step+${step}+timestamp+${milliseconds(ended.at)}+${id}.png`, content }];
+    });
+  });
+}
+
+/** [] where the artifact is gone or too large. */
+export function modelFiles(
+  digest: string,
+  { folder }: Pick<RunExtras, 'folder'>,
+): { path: string; file: string }[] {
+  const inside = folder(digest as Digest);
+  if (inside === undefined) return [];
+  const files = readdirSync(inside, { recursive: true, encoding: 'utf8' })
+    .map((path) => ({ path, file: join(inside, path) }))
+    .filter(({ file }) => statSync(file).isFile());
+  const bytes = files.reduce((sum, { file }) => sum + statSync(file).size, 0);
+  return bytes > largestModelBytes ? [] : files;
+}
+
+function uuid(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+    '-',
+  );
+}

@@ -1,0 +1,153 @@
+/** How a cemiflow run looks in MLflow: a parent run, a nested run for each stage that ran or was cached, their tags, parameters and data sets. Pure. */
+import type { PlannedStage, StageStatus } from '../journal/events.js';
+import { fittingTag, flattened, shortened } from './fitting.js';
+import { type DatasetInput, type KeyValue, lengths, type RunStatus } from './mlflow-api.js';
+import type { EventOf, RunFacts } from './run-facts.js';
+
+export const milliseconds = (at: string): number => Date.parse(at);
+
+export const statusOf: Record<StageStatus | 'interrupted', RunStatus> = {
+  ok: 'FINISHED',
+  cached: 'FINISHED',
+  failed: 'FAILED',
+  interrupted: 'KILLED',
+  cancelled: 'KILLED',
+  skipped: 'KILLED',
+};
+
+export const tags = (values: Readonly<Record<string, string | number | boolean | undefined>>): KeyValue[] =>
+  Object.entries(values).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ key, value: fittingTag(String(value)) }],
+  );
+
+/** By these a run is found again whose creation was not answered. */
+export const identity = (run: string, stage: string): KeyValue[] =>
+  tags({ 'cemiflow.run': run, 'cemiflow.stage': stage });
+
+export function parentTags(started: EventOf<'run-started'>): KeyValue[] {
+  const { git } = started;
+  return tags({
+    'cemiflow.version': started.version,
+    'cemiflow.device': started.device,
+    'cemiflow.host': started.host,
+    'cemiflow.seed': started.seed,
+    'cemiflow.command': ['cemiflow', ...started.command].join(' '),
+    'cemiflow.git_dirty': git?.dirty,
+    'mlflow.source.name': started.file,
+    'mlflow.source.type': 'LOCAL',
+    'mlflow.source.git.commit': git?.commit,
+  });
+}
+
+export function stageTags(started: EventOf<'run-started'>, stage: PlannedStage): KeyValue[] {
+  return tags({
+    'cemiflow.kind': stage.kind,
+    'cemiflow.version': started.version,
+    'cemiflow.host': started.host,
+    'cemiflow.seed': stage.seed,
+    'cemiflow.git_dirty': started.git?.dirty,
+    'mlflow.source.name': started.file,
+    'mlflow.source.type': 'LOCAL',
+    'mlflow.source.git.commit': started.git?.commit,
+  });
+}
+
+/** What is known of a stage once it has ended. */
+export function endTags(ended: EventOf<'stage-ended'>): KeyValue[] {
+  const cached = ended.status === 'cached';
+  return tags({
+    'cemiflow.status': ended.status,
+    'cemiflow.key': ended.key,
+    'cemiflow.device': ended.device,
+    'cemiflow.attempt': ended.attempt,
+    'cemiflow.cached': cached,
+    'cemiflow.cached_from': ended.from?.run,
+    'cemiflow.error': ended.error,
+    ...Object.fromEntries(
+      Object.entries(ended.outputs).map(([name, { digest }]) => [`cemiflow.output.${name}`, digest]),
+    ),
+    'mlflow.note.content': stageNote(ended),
+  });
+}
+
+function stageNote(ended: EventOf<'stage-ended'>): string {
+  const how = {
+    ok: `Ran in ${ended.seconds.toFixed(1)} s on ${ended.device ?? 'cpu'}.`,
+    cached: `From the cache: made by run \`${ended.from?.run ?? '?'}\` in ${(ended.from?.seconds ?? 0).toFixed(1)} s.`,
+    failed: `**Failed** after ${ended.seconds.toFixed(1)} s: ${ended.error ?? ''}`,
+    cancelled: `Cancelled after ${ended.seconds.toFixed(1)} s: ${ended.error ?? ''}`,
+    skipped: `Not started: ${ended.error ?? ''}`,
+  }[ended.status];
+  return [how, ...ended.warnings.map((text) => `- ${text}`)].join('\n');
+}
+
+export const parentParams = (started: EventOf<'run-started'>): KeyValue[] => [
+  { key: 'seed', value: String(started.seed) },
+  ...flattened(started.params),
+];
+
+/** The point of the matrix goes first, as `matrix.m`: it is what a table of runs is sorted by. */
+export const stageParams = (stage: PlannedStage): KeyValue[] => [
+  ...flattened({ ...stage.point }, 'matrix.'),
+  { key: 'seed', value: String(stage.seed) },
+  ...flattened(stage.settings).filter(({ key }) => key !== 'seed'),
+];
+
+const contexts: Record<string, string> = {
+  'fr-train': 'training',
+  'diffusion-train': 'training',
+  evaluate: 'evaluation',
+  quality: 'evaluation',
+};
+
+/** The images and pairs that a stage used, as MLflow's data sets; their digests are the first 36 characters of ours. */
+export function datasetsOf(stage: PlannedStage, facts: RunFacts): DatasetInput[] {
+  return Object.entries(stage.inputs).flatMap(([input, sources]) =>
+    sources.flatMap((source) => {
+      if (source.from !== 'stage' || !['images', 'verification', 'groups'].includes(source.type)) return [];
+      const made = facts.results.get(source.stage);
+      const output = made?.outputs[source.output];
+      if (!output) return [];
+      return [
+        {
+          tags: [
+            { key: 'mlflow.data.context', value: contexts[stage.kind] ?? 'input' },
+            { key: 'cemiflow.input', value: input },
+          ],
+          dataset: {
+            name: shortened(`${source.stage}.${source.output}`, lengths.datasetName),
+            digest: output.digest.slice(0, lengths.datasetDigest),
+            source_type: 'cemiflow',
+            source: JSON.stringify({ stage: source.stage, output: source.output, sha256: output.digest }),
+            profile: JSON.stringify({ files: output.files, bytes: output.bytes }),
+          },
+        },
+      ];
+    }),
+  );
+}
+
+/** Metrics that say what the stage cost. */
+export const costs = (ended: EventOf<'stage-ended'>): Record<string, number> => ({
+  'stage/seconds': ended.status === 'cached' ? (ended.from?.seconds ?? 0) : ended.seconds,
+  ...(ended.peakRssBytes > 0 ? { 'stage/peak_rss_bytes': ended.peakRssBytes } : {}),
+});
+
+/** What the parent run's page shows above all: how it ended, every stage, and the comparison where there is one. */
+export function runNote(facts: RunFacts, comparison: string | undefined): string {
+  const { started, ended } = facts;
+  const how =
+    ended === undefined
+      ? 'at work, or ended without a word'
+      : `${ended.status} after ${ended.seconds.toFixed(0)} s${ended.error ? `: ${ended.error}` : ''}`;
+  const rows = [...facts.results.values()].map(
+    ({ stage, status, seconds, error }) =>
+      `| ${stage} | ${status} | ${status === 'ok' ? `${seconds.toFixed(1)} s` : (error ?? '').replaceAll('|', '\\|').slice(0, 200)} |`,
+  );
+  const head = `cemiflow run \`${started?.run ?? ''}\` of **${started?.name ?? ''}**: ${how}.`;
+  const table = ['| stage | status | |', '|---|---|---|', ...rows];
+  const parts = [head, ...(comparison ? [comparison] : []), table.join('\n')];
+  // The stages go first where the text is too long: the comparison is what a reader wants.
+  const whole = parts.join('\n\n');
+  return shortened(whole.length <= lengths.tag ? whole : parts.slice(0, -1).join('\n\n'), lengths.tag);
+}
