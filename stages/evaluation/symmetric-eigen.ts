@@ -67,10 +67,18 @@ function reflectRows(m: Float64Array, v: Float64Array, from: number, n: number):
 /** Turns T to a diagonal in place, and the rows of Q^T with it. */
 function diagonalise(d: Float64Array, e: Float64Array, vectors: Float64Array, n: number): void {
   e[n - 1] = 0;
+  const norm = d.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(e[i]!)), 0);
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
+      // Small beside its neighbours. Of a matrix of low rank these are rounding errors themselves, and nothing ever is: then
+      // small beside the whole, which is all that rounding leaves to be known.
+      const whole = sweep < 30 ? 0 : norm;
       let m = l;
-      while (m < n - 1 && Math.abs(e[m]!) > Number.EPSILON * (Math.abs(d[m]!) + Math.abs(d[m + 1]!))) m++;
+      while (
+        m < n - 1 &&
+        Math.abs(e[m]!) > Number.EPSILON * Math.max(Math.abs(d[m]!) + Math.abs(d[m + 1]!), whole)
+      )
+        m++;
       if (m === l) break;
       if (sweep === 60)
         throw new Error('symmetricEigen: no convergence; the matrix holds numbers that are not finite');

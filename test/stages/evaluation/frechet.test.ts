@@ -31,6 +31,21 @@ test('fewer images than dimensions: covariances without full rank are no trouble
   expect(frechetDistance(one, one)).toBeCloseTo(0, 6);
 });
 
+test('far fewer images than dimensions: what a low rank leaves shrinks to nothing, and is taken for that', () => {
+  // Rows as a recogniser gives them: unit vectors with a large common part.
+  const rows = new Random(1, 'low rank')
+    .fillNormal(new Float32Array(20 * 128))
+    .map((value) => 1 + 0.3 * value);
+  const [one, other] = [gaussianOf(rows, all(10), 128), gaussianOf(rows, all(20).subarray(10), 128)];
+  const trace = ({ covariance }: typeof one) =>
+    covariance.reduce((sum, value, i) => sum + (i % 129 === 0 ? value : 0), 0);
+  const { values } = symmetricEigen(one.covariance, 128);
+  expect(values.reduce((a, b) => a + b, 0)).toBeCloseTo(trace(one), 9);
+  expect(values.filter((value) => value > 1e-9)).toHaveLength(9); // ten rows less their mean
+  expect(frechetDistance(one, other)).toBeCloseTo(frechetDistance(other, one), 6);
+  expect(frechetDistance(one, one)).toBeCloseTo(0, 6);
+});
+
 test("eigenvalues are NumPy's", () => {
   const m = fill('matrix', 81);
   const matrix = Float64Array.from(
