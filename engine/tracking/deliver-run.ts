@@ -2,7 +2,6 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pRetry, { AbortError } from 'p-retry';
 import { type Lock, takeLock } from '../cache/lock.js';
 import { engineLives, reportFile } from '../journal/run-folder.js';
 import { readCursor, trackingFolder } from './cursor.js';
@@ -13,6 +12,7 @@ import type { TrackingTarget } from './server-settings.js';
 
 /** How often a growing journal is looked at. */
 const pollMilliseconds = 1000;
+const firstPauseMilliseconds = 500;
 const longestPauseMilliseconds = 30_000;
 
 export interface DeliverOptions {
@@ -53,68 +53,59 @@ export async function deliverRun(options: DeliverOptions): Promise<Delivered> {
   const cursor = readCursor(folder, target);
   const delivery = new RunDelivery({ client, folder, cursor, extras, say });
   let page: string | undefined;
-  let down = false;
-  const again = (send: () => Promise<unknown>) =>
-    pRetry(
-      async () => {
-        await send();
-        if (down) options.up?.();
-        down = false;
-      },
-      {
-        retries: options.attempts === undefined ? Infinity : options.attempts - 1,
-        minTimeout: 500,
-        maxTimeout: longestPauseMilliseconds,
-        randomize: true,
-        signal: hurry,
-        shouldRetry: ({ error }) => error instanceof TrackingError && passing.has(error.kind),
-        async onFailedAttempt({ error }) {
-          if (!(error instanceof TrackingError)) throw error;
-          if (!down) options.down?.(error);
-          down = true;
-          if (hurry.aborted) throw new AbortError(error);
-          const seconds = Math.min(error.more.retryAfterSeconds ?? 0, longestPauseMilliseconds / 1000);
-          if (seconds > 0) await sleep(seconds * 1000, undefined, { signal: hurry }).catch(() => undefined);
-        },
-      },
-    );
   const result = (trouble?: TrackingError): Delivered => ({
     metrics: delivery.delivered,
     complete: cursor.complete,
     page: delivery.page,
     ...(trouble ? { trouble } : {}),
   });
+  const patiently = persistence(options);
   /** The last look, after which nothing is written any more. */
   let last = false;
-  let trouble: TrackingError | undefined;
-  const remember = async () => {
-    try {
-      return await delivery.advance();
-    } catch (error) {
-      if (error instanceof TrackingError) trouble = error;
-      throw error;
-    }
-  };
   try {
     for (;;) {
-      let moved = false;
-      if (!hurry.aborted) await again(async () => (moved = await remember()));
-      else moved = await remember();
+      const moved = await patiently(() => delivery.advance());
       if (delivery.page !== page) options.page?.((page = delivery.page!));
       if (moved) continue;
       if (last) break;
       if (delivery.facts.ended || hurry.aborted || !engineLives(folder)) last = true;
-      else await sleep(pollMilliseconds, undefined, { signal: hurry }).catch(() => undefined);
+      else await pause(pollMilliseconds, hurry);
     }
-    await delivery.close(reportFile(folder));
+    await patiently(() => delivery.close(reportFile(folder)));
     return result();
   } catch (error) {
     if (error instanceof TrackingError) return result(error);
-    // Told to hurry while it waited to try again.
-    if (hurry.aborted && trouble) return result(trouble);
     throw error;
   }
 }
+
+/**
+ * Tries again what may succeed later, after pauses that double up to half a minute, with chance in them so that many runs do not come
+ * back at once. Unlike what retry packages offer, a pause ends at once when there is hurry, and a call that is under way does not.
+ */
+function persistence({ attempts = Infinity, hurry, down, up }: DeliverOptions) {
+  let failures = 0;
+  return async <T>(send: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        const value = await send();
+        if (failures > 0) up?.();
+        failures = 0;
+        return value;
+      } catch (error) {
+        if (!(error instanceof TrackingError)) throw error;
+        if (failures++ === 0) down?.(error);
+        if (!passing.has(error.kind) || hurry.aborted || failures >= attempts) throw error;
+        const asked = (error.more.retryAfterSeconds ?? 0) * 1000;
+        const doubled = firstPauseMilliseconds * 2 ** Math.min(failures - 1, 10) * (0.5 + Math.random());
+        await pause(Math.min(longestPauseMilliseconds, Math.max(asked, doubled)), hurry);
+      }
+    }
+  };
+}
+
+const pause = (milliseconds: number, hurry: AbortSignal): Promise<void> =>
+  sleep(milliseconds, undefined, { signal: hurry }).catch(() => undefined);
 
 const passing = new Set(['unavailable', 'unclear', 'locked-out']);
 
