@@ -17,7 +17,7 @@ export async function run(context: StageContext<CenterComputeSettings>): Promise
   const dataset = openDataset(context, 'dataset');
   if (dataset.count === 0) throw new StageError('the dataset holds no images', 'Give it some.');
   const device = await openDevice(context.device, { threads: context.threads });
-  const recogniser = await openRecogniser(context.input('model').path, device);
+  const recogniser = await openRecogniser(context.input('model').path, device, [dataset.info.provenance]);
   const { dimension } = recogniser;
   // Before the work, so that a wrong model is told at once.
   const rows = from === 'classifier' ? classifierRows(recogniser, dataset) : undefined;

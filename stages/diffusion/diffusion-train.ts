@@ -57,7 +57,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   const recogniser =
     method === 'unconditional'
       ? undefined
-      : openFrozenRecogniser(context.input('model').path, { width, height });
+      : openFrozenRecogniser(context.input('model').path, { width, height }, dataset.info.provenance);
 
   const { tokens, channels, modulation, grid, dropout } = settings.condition;
   const style =

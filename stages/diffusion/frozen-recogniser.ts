@@ -4,13 +4,14 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { StageError } from '../contract.js';
-import type { ModelProvenance } from '../data/provenance.js';
+import type { ModelProvenance, SetProvenance } from '../data/provenance.js';
 import {
   readRecogniserConfig,
   readRecognitionWeights,
   recogniserForward,
   type RecogniserForward,
 } from '../recognition/model.js';
+import { checkFrame } from '../recognition/frame.js';
 import { openFaceApiNetwork } from '../recognition/face-api/recogniser.js';
 import { bind, type Scope } from '../tensors/network.js';
 
@@ -40,12 +41,15 @@ export interface BoundRecogniser {
 
 /**
  * @param size of the images it will see
- * @throws StageError where the folder holds no recogniser, or one that takes other images
+ * @param sees where they come from
+ * @throws StageError where the folder holds no recogniser, or one that takes other images or frames
  */
 export function openFrozenRecogniser(
   folder: string,
   size: { width: number; height: number },
+  sees?: SetProvenance,
 ): FrozenRecogniser {
+  checkFrame(readRecogniserConfig(folder), [sees]);
   const { network, dimension, provenance, ...stored } = openNetwork(folder, size);
   const features = tf.tidy(() => {
     const shaped: Scope = {

@@ -33,7 +33,10 @@ export async function run(context: StageContext<GenerateSettings>): Promise<void
   const inquiry = ImageSet.open(context.input('inquiry').path);
   checkFit(generator, inquiry);
   const device = await openDevice(context.device, { threads: context.threads });
-  const recogniser = await openRecogniser(context.input('model').path, device);
+  const recogniser = await openRecogniser(context.input('model').path, device, [
+    inquiry.info.provenance,
+    generator.config.provenance.data,
+  ]);
   checkRecogniser(context, generator, recogniser);
   const style = openStyleBank(context, generator, device);
 
@@ -226,7 +229,7 @@ function openStyleBank(context: StageContext<GenerateSettings>, { config }: Gene
     throw new StageError(
       `the style images are ${bank.width}x${bank.height}, the generator makes ${width}x${height}`,
     );
-  const recogniser = openFrozenRecogniser(context.input('model').path, { width, height });
+  const recogniser = openFrozenRecogniser(context.input('model').path, { width, height }, bank.info.provenance);
   const statistics = device.compile(
     (frozen: typeof recogniser.tensors, images: tf.Tensor4D) =>
       styleStatistics(recogniser.bind(frozen).features(images), settings.grid),

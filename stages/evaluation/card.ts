@@ -35,9 +35,10 @@ export function protocolCard(
       range: config.kind === 'recognition' ? '[-1, 1]' : "the pretrained network's own",
     },
     flip,
-    normalisation: flip
-      ? 'embeddings of image and mirror image summed, then L2-normalised'
-      : 'embeddings L2-normalised',
+    normalisation:
+      (flip
+        ? 'embeddings of image and mirror image summed, then L2-normalised'
+        : 'embeddings L2-normalised') + centred(config),
     threshold: 'squared distance, 0 to 4 by 0.01, best on the other folds (insightface)',
     backbone: provenance?.architecture ?? unknown,
     loss: provenance?.loss ?? unknown,
@@ -58,6 +59,13 @@ export function protocolCard(
       ...setCard(provenance?.data),
     },
   };
+}
+
+/** A pretrained model may have a mean embedding subtracted. */
+function centred(config: RecogniserConfig): string {
+  if (config.kind !== 'face-api' || !config.center) return '';
+  const { share, images, identities, of } = config.center;
+  return `; ${share} of the mean of ${images} faces of ${identities} people (${of.join(', ') || 'rendered'}) subtracted, L2-normalised again`;
 }
 
 function setCard(set: SetProvenance | undefined): JsonObject {

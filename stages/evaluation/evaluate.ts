@@ -37,7 +37,7 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
     protocols,
   );
   const device = await openDevice(context.device, { threads: context.threads });
-  const recogniser = await openRecogniser(context.input('model').path, device);
+  const recogniser = await openRecogniser(context.input('model').path, device, [info.provenance]);
   const folder = context.output('result');
 
   const results: Record<string, ProtocolResult> = {};

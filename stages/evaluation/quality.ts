@@ -31,7 +31,10 @@ export async function run(context: StageContext<QualitySettings>): Promise<void>
   if (reference.count < 4)
     throw new StageError(`the reference holds ${reference.count} images; four are needed at least`);
   const device = await openDevice(context.device, { threads: context.threads });
-  const judge = await openRecogniser(context.input('judge').path, device);
+  const judge = await openRecogniser(context.input('judge').path, device, [
+    set.info.provenance,
+    reference.info.provenance,
+  ]);
   warnOfPartiality(context, judge, set);
 
   const metrics: Record<string, number> = {};

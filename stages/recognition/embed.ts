@@ -7,8 +7,10 @@ import { Cadence } from '../checkpoint/cadence.js';
 import { RowCheckpoint } from '../checkpoint/rows.js';
 import { StageError } from '../contract.js';
 import type { FaceDataset } from '../data/image-set.js';
+import type { SetProvenance } from '../data/provenance.js';
 import type { Device } from '../tensors/device.js';
 import { bind } from '../tensors/network.js';
+import { checkFrame } from './frame.js';
 import { iresnet } from './iresnet.js';
 import { mirror } from './mirror.js';
 import {
@@ -42,9 +44,17 @@ export interface Recogniser {
   dispose(): void;
 }
 
-/** @throws StageError where the folder holds no model that gives embeddings */
-export async function openRecogniser(folder: string, device: Device): Promise<Recogniser> {
+/**
+ * @param sees where the faces it will be given come from
+ * @throws StageError where the folder holds no model that gives embeddings, or one for faces framed otherwise
+ */
+export async function openRecogniser(
+  folder: string,
+  device: Device,
+  sees: readonly (SetProvenance | undefined)[] = [],
+): Promise<Recogniser> {
   const config = readRecogniserConfig(folder);
+  checkFrame(config, sees);
   if (config.kind === 'face-api') {
     const { openFaceApi } = await import('./face-api/recogniser.js');
     return openFaceApi(folder, device);

@@ -6,7 +6,14 @@ export const stage: StageDeclaration<FaceApiModelSettings> = {
   kind: 'face-api-model',
   summary: "A pretrained recogniser of real faces: dlib's 128-d network as @vladmandic/face-api ships it",
   schema,
-  inputs: {},
+  inputs: {
+    reference: {
+      types: ['images'],
+      description:
+        'Faces whose mean embedding is subtracted (center), so that strangers have similarities about 0. Without, nothing is.',
+      optional: true,
+    },
+  },
   outputs: {
     model: {
       type: 'model',
@@ -14,6 +21,6 @@ export const stage: StageDeclaration<FaceApiModelSettings> = {
     },
   },
   seeded: false,
-  device: false,
+  device: true,
   load: () => import('./face-api-model.js'),
 };

@@ -30,8 +30,13 @@ export interface FaceApiConfig {
   inputSize: number;
   /** What the images it is given must be: ArcFace's template with this margin around its frame. */
   alignment: { template: 'arcface'; margin: number };
+  /** Where a mean embedding is subtracted: how much of it, and of which faces. */
+  center?: { share: number; images: number; identities: number; of: string[] };
   provenance: ModelProvenance;
 }
+
+/** The mean of unit embeddings among the weights, [128]. */
+export const centerName = 'center';
 
 export interface FaceApiNetwork {
   config: FaceApiConfig;
@@ -43,7 +48,7 @@ export interface FaceApiNetwork {
    * @returns      descriptors as the network gives them, [B, 128]
    */
   describe(scope: Scope, images: tf.Tensor4D): tf.Tensor2D;
-  /** The same, as unit rows. */
+  /** As unit rows, after the model's center. */
   forward(scope: Scope, images: tf.Tensor4D): tf.Tensor2D;
   /** The map of the first stage, [B, 35, 35, 32], for DCFace's style statistics. */
   features(scope: Scope, images: tf.Tensor4D): tf.Tensor4D;
@@ -61,7 +66,15 @@ export function openFaceApiNetwork(folder: string): FaceApiNetwork {
     faceChips(images, config.alignment.margin)
       .add<tf.Tensor4D>(tf.scalar(1))
       .mul<tf.Tensor4D>(tf.scalar(127.5));
-  const layout = layoutOf((scope) => describeFaces(weightOf(scope), tf.zeros([1, inputSize, inputSize, 3])));
+  const normal = (scope: Scope, descriptors: tf.Tensor2D) => {
+    const unit = l2normalise(descriptors);
+    if (!config.center) return unit;
+    const mean = scope.weight(centerName, [embeddingSize], { kind: 'zeros' });
+    return l2normalise(unit.sub<tf.Tensor2D>(mean.mul(tf.scalar(config.center.share))));
+  };
+  const layout = layoutOf((scope) =>
+    normal(scope, describeFaces(weightOf(scope), tf.zeros([1, inputSize, inputSize, 3]))),
+  );
   let weights: Float32Array;
   try {
     const named = readSafetensors(join(folder, 'model.safetensors')) as Map<string, NamedArray>;
@@ -81,7 +94,7 @@ export function openFaceApiNetwork(folder: string): FaceApiNetwork {
     layout,
     weights,
     describe,
-    forward: (scope, images) => l2normalise(describe(scope, images)),
+    forward: (scope, images) => normal(scope, describe(scope, images)),
     features: (scope, images) => earlyMap(weightOf(scope), chips(images)),
   };
 }
@@ -92,6 +105,7 @@ const batch = 16;
 export function openFaceApi(folder: string, device: Device): Recogniser {
   const { config, layout, weights: values, describe } = openFaceApiNetwork(folder);
   const weights = tf.tensor1d(values);
+  const center = centerOf(config, layout, values);
   // The network has no buffers: none is asked from the second vector.
   const run = device.compile((w: tf.Tensor1D, images: tf.Tensor4D) =>
     describe(bind(layout, w, w, false), images),
@@ -122,11 +136,25 @@ export function openFaceApi(folder: string, device: Device): Recogniser {
         }
         out.set(rows, (from / stride) * embeddingSize);
       }
-      return normaliseRows(out, embeddingSize);
+      normaliseRows(out, embeddingSize);
+      return center ? normaliseRows(subtract(out, center), embeddingSize) : out;
     },
     dispose() {
       run.dispose();
       weights.dispose();
     },
   };
+}
+
+/** What is subtracted from unit embeddings, [128]. */
+function centerOf({ center }: FaceApiConfig, layout: Layout, values: Float32Array): Float32Array | undefined {
+  if (!center) return undefined;
+  const { offset, size } = layout.weights.find(({ name }) => name === centerName)!;
+  return values.slice(offset, offset + size).map((value) => value * center.share);
+}
+
+/** In place. */
+function subtract(rows: Float32Array, center: Float32Array): Float32Array {
+  for (let i = 0; i < rows.length; i++) rows[i] = rows[i]! - center[i % center.length]!;
+  return rows;
 }

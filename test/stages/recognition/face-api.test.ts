@@ -5,18 +5,22 @@ import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ImageSetWriter } from '../../../stages/data/image-set.js';
+import type { SetProvenance } from '../../../stages/data/provenance.js';
 import { readSafetensors } from '../../../stages/data/safetensors.js';
+import { openFrozenRecogniser } from '../../../stages/diffusion/frozen-recogniser.js';
 import { squareAt, warp } from '../../../stages/faces/import/warp.js';
 import { openRecogniser } from '../../../stages/recognition/embed.js';
 import { stage } from '../../../stages/recognition/face-api/face-api-model.stage.js';
 import { faceChips, resampling } from '../../../stages/recognition/face-api/framing.js';
 import { describeFaces, inputSize } from '../../../stages/recognition/face-api/network.js';
-import { openFaceApiNetwork } from '../../../stages/recognition/face-api/recogniser.js';
+import { type FaceApiConfig, openFaceApiNetwork } from '../../../stages/recognition/face-api/recogniser.js';
+import { marginOf } from '../../../stages/recognition/frame.js';
 import { mirror } from '../../../stages/recognition/mirror.js';
 import { type Device, openDevice } from '../../../stages/tensors/device.js';
 import { bind } from '../../../stages/tensors/network.js';
 import { face } from '../faces/import-photos.js';
-import { StageLab } from './stage-lab.js';
+import { provenance, StageLab } from './stage-lab.js';
 
 const lab = new StageLab();
 let folder: string;
@@ -235,5 +239,143 @@ describe('a damaged model', () => {
     const none = await copy();
     writeFileSync(join(none, 'config.json'), '{');
     await expect(openRecogniser(none, device)).rejects.toThrow('no model');
+  });
+});
+
+describe('with a reference', () => {
+  const reference = (people: number[], margin?: number) => {
+    const path = lab.path('reference');
+    const writer = ImageSetWriter.open(path, { width: 64, height: 64 });
+    people.forEach((person, label) => writer.add(scaled(person, 64), label));
+    const imported = { ...provenance, kind: 'faces-import' as const, realData: ['friends'] };
+    writer.finish({
+      provenance: margin === undefined ? imported : { ...imported, settings: { align: 'detect', margin } },
+    });
+    return lab.input('images', path);
+  };
+  const people = [10, 11, 12, 13, 14, 15];
+  const made = async (settings: object) =>
+    lab.run(stage, { inputs: { reference: reference(people) }, settings });
+  const embed = async (path: string) => {
+    const recogniser = await openRecogniser(path, device);
+    const rows = await recogniser.embed(
+      Uint8Array.from(people.flatMap((one) => [...scaled(one, 64)])),
+      64,
+      64,
+      {
+        flip: true,
+      },
+    );
+    recogniser.dispose();
+    return rows;
+  };
+  const row = (rows: Float32Array, i: number) => rows.subarray(i * 128, (i + 1) * 128);
+
+  test('the mean of its unit embeddings is subtracted, and rows are normalised again', async () => {
+    const plain = await embed(folder);
+    const mean = Float32Array.from(
+      { length: 128 },
+      (_, k) => people.reduce((sum, _one, i) => sum + row(plain, i)[k]!, 0) / 6,
+    );
+    const { outputs, warnings } = await made({ center: 0.5 });
+    expect(warnings.join()).toContain('the mean embedding is of 6 people');
+    const rows = await embed(outputs['model']!);
+    people.forEach((_, i) => {
+      const moved = row(plain, i).map((value, k) => value - 0.5 * mean[k]!);
+      const length = Math.hypot(...moved);
+      row(rows, i).forEach((value, k) => expect(value).toBeCloseTo(moved[k]! / length, 4));
+    });
+  });
+
+  test('strangers spread about 0, which they do not under the plain network', async () => {
+    const cosines = (rows: Float32Array) =>
+      people.flatMap((_, i) =>
+        people
+          .slice(i + 1)
+          .map((_other, j) =>
+            row(rows, i).reduce((sum, value, k) => sum + value * row(rows, i + 1 + j)[k]!, 0),
+          ),
+      );
+    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    expect(mean(cosines(await embed(folder)))).toBeGreaterThan(0.8);
+    expect(Math.abs(mean(cosines(await embed((await made({ center: 1 })).outputs['model']!))))).toBeLessThan(
+      0.3,
+    );
+  });
+
+  test('inside a compiled step it gives the same rows', async () => {
+    const { outputs } = await made({});
+    const whole = await embed(outputs['model']!);
+    const { layout, weights, forward } = openFaceApiNetwork(outputs['model']!);
+    const run = device.compile((w: tf.Tensor1D, images: tf.Tensor4D) =>
+      forward(bind(layout, w, w, false), images),
+    );
+    const pixels = Float32Array.from(
+      people.flatMap((one) => [...scaled(one, 64)]),
+      (value) => value / 127.5 - 1,
+    );
+    const rows = await (await run(tf.tensor1d(weights), tf.tensor4d(pixels, [6, 64, 64, 3]))).data();
+    // Without the mirror image: near, not equal.
+    people.forEach((_, i) => {
+      const cosine = row(rows as Float32Array, i).reduce(
+        (sum, value, k) => sum + value * row(whole, i)[k]!,
+        0,
+      );
+      expect(cosine).toBeGreaterThan(0.9);
+    });
+    run.dispose();
+  });
+
+  test('the record names it, and center: 0 is the plain network', async () => {
+    const read = (path: string) =>
+      JSON.parse(readFileSync(join(path, 'config.json'), 'utf8')) as FaceApiConfig;
+    const config = read((await made({})).outputs['model']!);
+    expect(config.center).toEqual({ share: 0.85, images: 6, identities: 6, of: ['friends'] });
+    expect(config.provenance.data!.realData).toContain('friends');
+    expect(read((await made({ center: 0 })).outputs['model']!)).toEqual(read(folder));
+  });
+
+  test('one of another margin is refused, naming both', async () => {
+    await expect(
+      lab.run(stage, { inputs: { reference: reference(people, 0.25) }, settings: { margin: 0.1 } }),
+    ).rejects.toMatchObject({
+      message:
+        'the face-api model is made for faces with margin 0.1, and these have margin 0.25 (faces-import)',
+      remedy: expect.stringContaining('margin: 0.25 in face-api-model') as string,
+    });
+  });
+});
+
+describe('faces of another margin than the model was made for', () => {
+  const margins = { align: 'detect', margin: 0.25 };
+  const imported: SetProvenance = { ...provenance, kind: 'faces-import', settings: margins };
+  test.each<[string, SetProvenance, number | undefined]>([
+    ['imported with a margin', imported, 0.25],
+    [
+      'imported without a search for faces',
+      { ...imported, settings: { align: 'none', margin: 0.25 } },
+      undefined,
+    ],
+    ['rendered', provenance, 0],
+    [
+      'generated from others',
+      {
+        ...provenance,
+        kind: 'generate',
+        generator: { kind: 'unet', architecture: '', weights: '', data: imported },
+      },
+      0.25,
+    ],
+    ['generated, the generator unknown', { ...provenance, kind: 'generate', inquiry: imported }, 0.25],
+  ])('%s', (_, set, margin) => {
+    expect(marginOf(set)).toBe(margin);
+  });
+
+  test('are refused wherever a model is opened for them', async () => {
+    await expect(openRecogniser(folder, device, [undefined, imported])).rejects.toThrow(
+      'margin 0, and these have margin 0.25',
+    );
+    expect(() => openFrozenRecogniser(folder, { width: 64, height: 64 }, imported)).toThrow('margin 0.25');
+    (await openRecogniser(folder, device, [provenance])).dispose();
   });
 });
