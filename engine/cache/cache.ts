@@ -4,13 +4,13 @@
  *     objects/ab/<digest>/   artifacts, read-only        results/ab/<key>.json  which outputs a key has
  *     checkpoints/<key>/     unfinished work             code/<digest>.json     the modules behind a code digest
  *     locks/<key>.<n>        who works on a key          tmp/<process>/         what is being written, and what is in use
+ *     failed/<key>/          what a failed attempt wrote, for eyes only
  *     pins/<name>.json       what gc must leave          stat.json              what was hashed before
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, StageKey } from '../digest.js';
 import type { KeyComponents, StageResult } from '../plan/plan.js';
-import { listArtifact, readOutside } from './artifact.js';
+import { readOutside } from './artifact.js';
 import { type Attempt, openAttempt } from './attempt.js';
 import { Uses } from './in-use.js';
 import { type WaitOptions, takeLock } from './lock.js';
@@ -18,7 +18,7 @@ import { Objects } from './objects.js';
 import { type Read, Results } from './results.js';
 import { Session } from './session.js';
 import { StatCache } from './stat-cache.js';
-import { errno, guarded, isMissing } from './trouble.js';
+import { errno, guarded } from './trouble.js';
 
 /** There was a result, and it cannot be used: the stage must run again. */
 export interface Damaged {
@@ -39,17 +39,6 @@ export type Begun = { attempt: Attempt; result?: undefined } | { attempt?: undef
 export interface BeginOptions extends WaitOptions {
   /** Run although there is a result (--force). */
   force?: boolean;
-}
-
-export interface CacheSize {
-  objects: { count: number; bytes: number };
-  results: number;
-  checkpoints: { count: number; bytes: number };
-}
-
-export interface Verified {
-  checked: number;
-  damaged: { digest: Digest; detail: string }[];
 }
 
 export interface Cache {
@@ -74,9 +63,6 @@ export interface Cache {
   objectPath(digest: string): string;
   /** Digest of an outside file or folder (absolute path). Throws a CacheError. */
   digestPath(path: string): Promise<Digest>;
-  size(): Promise<CacheSize>;
-  /** Checks all objects, and moves damaged ones away. `all`: read every byte; else only what looks changed. */
-  verify(all: boolean, progress?: (done: number, total: number) => void): Promise<Verified>;
   /** Saves the stat cache. */
   flush(): Promise<void>;
   /** Saves the stat cache and removes this process's temporary folder. */
@@ -176,36 +162,6 @@ export class LocalCache implements Cache {
     const read = await readOutside(path, (stamp) => this.stats.recall(path, stamp));
     if (read.fresh) this.stats.learn(path, read.stamp, read.digest, read.newest);
     return read.digest;
-  }
-
-  async size(): Promise<CacheSize> {
-    const weigh = async (folder: string, names: readonly string[]) => {
-      let bytes = 0;
-      for (const name of names) bytes += listArtifact(join(folder, name), name).bytes;
-      return { count: names.length, bytes };
-    };
-    const objects = this.objects.all().map((digest) => join(digest.slice(0, 2), digest));
-    const checkpoints = await readdir(join(this.root, 'checkpoints')).catch((error: unknown) => {
-      if (isMissing(error)) return [];
-      throw error;
-    });
-    return {
-      objects: await weigh(join(this.root, 'objects'), objects),
-      results: this.results.keys().length,
-      checkpoints: await weigh(join(this.root, 'checkpoints'), checkpoints),
-    };
-  }
-
-  async verify(all: boolean, progress?: (done: number, total: number) => void): Promise<Verified> {
-    const digests = this.objects.all();
-    const damaged: Verified['damaged'] = [];
-    for (const [done, digest] of digests.entries()) {
-      progress?.(done, digests.length);
-      const detail = await this.objects.trouble(digest, { thorough: all });
-      if (detail) damaged.push({ digest, detail });
-    }
-    await this.flush();
-    return { checked: digests.length, damaged };
   }
 
   /** @param age save only if the last time is so long ago, milliseconds. */

@@ -16,6 +16,8 @@ import { CacheError, errno, isMissing } from './trouble.js';
 /** A file in an artifact's folder that lists the digests of artifacts it refers to instead of copying them. */
 export const REFERENCES = 'references.json';
 
+export const MISSING = 'its folder is missing';
+
 export class Objects {
   constructor(
     private readonly root: string,
@@ -81,7 +83,7 @@ export class Objects {
       }
     } catch (error) {
       if (isMissing(error) && statSync(path, { throwIfNoEntry: false }) === undefined) {
-        return 'its folder is missing';
+        return MISSING;
       }
       // Unreadable (EIO) or with a link in it: as bad as changed. What is not the object's fault goes up.
       if (!(error instanceof CacheError) && !isMissing(error) && errno(error) !== 'EIO') throw error;
@@ -197,7 +199,7 @@ function sameContent(before: Listing, after: Listing): boolean {
   );
 }
 
-function readReferences(folder: string): Digest[] | string {
+export function readReferences(folder: string): Digest[] | string {
   let text: string;
   try {
     text = readFileSync(join(folder, REFERENCES), 'utf8');

@@ -13,11 +13,16 @@ import { errno, explained, isMissing } from './trouble.js';
 
 const FORMAT = 'cemiflow-result/1';
 
+/** The parts of the code are in a file of their own. */
+export type StoredResult = Omit<StageResult, 'components'> & {
+  components: Omit<KeyComponents, 'codeParts'>;
+};
+
 interface Stored {
   format: typeof FORMAT;
   /** Of JSON.stringify(result): a flipped bit in the file must not become a metric. */
   sha256: string;
-  result: Omit<StageResult, 'components'> & { components: Omit<KeyComponents, 'codeParts'> };
+  result: StoredResult;
 }
 
 /** `torn`: there is a file, and it cannot be trusted. */
@@ -26,7 +31,7 @@ export type Read = { result: StageResult } | { torn: string } | undefined;
 /** How many earlier results of a kind `nearest` weighs against each other. */
 const WEIGHED = 200;
 /** A result used is touched, at most this often, so that gc sees what is in use. */
-const TOUCH_MILLISECONDS = 600_000;
+const TOUCH_MILLISECONDS = 60_000;
 
 export class Results {
   private readonly parts = new Map<string, KeyComponents['codeParts']>();
@@ -38,7 +43,7 @@ export class Results {
     return join(this.root, 'results', key.slice(0, 2), `${key}.json`);
   }
 
-  private partsPath(code: string): string {
+  partsPath(code: string): string {
     return join(this.root, 'code', `${code}.json`);
   }
 
@@ -51,19 +56,11 @@ export class Results {
       if (isMissing(error)) return undefined;
       throw explained(error, 'read an earlier result', path);
     }
-    let stored: Stored;
-    try {
-      stored = JSON.parse(text) as Stored;
-    } catch {
-      return { torn: 'its result file is no JSON' };
-    }
-    if (stored?.format !== FORMAT) return { torn: 'its result file has another format' };
-    if (stored.sha256 !== sha256(JSON.stringify(stored.result)) || stored.result.key !== key) {
-      return { torn: 'its result file is damaged' };
-    }
-    const { components } = stored.result;
+    const stored = readStored(text, key);
+    if ('torn' in stored) return stored;
+    const { components } = stored;
     return {
-      result: { ...stored.result, components: { ...components, codeParts: this.codeParts(components.code) } },
+      result: { ...stored, components: { ...components, codeParts: this.codeParts(components.code) } },
     };
   }
 
@@ -86,7 +83,9 @@ export class Results {
     const path = this.path(key);
     try {
       const now = Date.now();
-      if (now - statSync(path).mtimeMs > TOUCH_MILLISECONDS) utimesSync(path, now / 1000, now / 1000);
+      // Also one from the future: the clock was set back.
+      if (Math.abs(now - statSync(path).mtimeMs) > TOUCH_MILLISECONDS)
+        utimesSync(path, now / 1000, now / 1000);
     } catch (error) {
       // A cache that is only read needs no protection from gc.
       if (!['EROFS', 'EACCES', 'EPERM', 'ENOENT'].includes(errno(error) ?? '')) throw error;
@@ -148,6 +147,21 @@ export class Results {
     if (kind) kind.push(result);
     else this.index!.byKind.set(result.components.kind, [result]);
   }
+}
+
+/** What a result file says, or why it cannot be trusted. */
+export function readStored(text: string, key: StageKey): StoredResult | { torn: string } {
+  let stored: Stored | null;
+  try {
+    stored = JSON.parse(text) as Stored | null;
+  } catch {
+    return { torn: 'its result file is no JSON' };
+  }
+  if (stored?.format !== FORMAT) return { torn: 'its result file has another format' };
+  if (stored.sha256 !== sha256(JSON.stringify(stored.result)) || stored.result.key !== key) {
+    return { torn: 'its result file is damaged' };
+  }
+  return stored.result;
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

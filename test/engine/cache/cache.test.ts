@@ -17,7 +17,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { listArtifact } from '../../../engine/cache/artifact.js';
 import { type Cache, isDamaged, openCache } from '../../../engine/cache/cache.js';
+import { takeInventory } from '../../../engine/cache/inventory.js';
 import { removeTree } from '../../../engine/cache/session.js';
+import { verify } from '../../../engine/cache/verify.js';
 import type { StageResult } from '../../../engine/plan/plan.js';
 import { by, components, make, someKey, temporaryCache, temporaryFolder, write } from './rig.js';
 
@@ -70,8 +72,9 @@ test('two stages that make the same bytes share one object', async () => {
   const two = await make(cache, { components: { seed: 2 } });
   expect(one.key).not.toBe(two.key);
   expect(one.outputs).toEqual(two.outputs);
-  expect((await cache.size()).objects).toEqual({ count: 1, bytes: 9 });
-  expect((await cache.size()).results).toBe(2);
+  const { objects, results } = takeInventory(cache);
+  expect([...objects.values()].map(({ bytes }) => bytes)).toEqual([9]);
+  expect(results.size).toBe(2);
 });
 
 describe('damage', () => {
@@ -168,10 +171,12 @@ describe('damage', () => {
     writeFileSync(join(cache.root, 'stat.json'), JSON.stringify({ format: 'cemiflow-stat/1', entries }));
     const fresh = await openCache(cache.root);
     expect(isDamaged(await fresh.lookup(made.key))).toBe(false);
-    expect(await fresh.verify(false)).toEqual({ checked: 1, damaged: [] });
-    expect(await fresh.verify(true)).toEqual({
-      checked: 1,
+    const whole = { artifacts: 1, results: 1, damaged: [], unusable: [] };
+    expect(await verify(fresh, { all: false })).toEqual(whole);
+    expect(await verify(fresh, { all: true })).toEqual({
+      ...whole,
       damaged: [{ digest, detail: 'its content has changed' }],
+      unusable: [{ key: made.key, stage: 'oracle', detail: 'output model: its content has changed' }],
     });
     expect(isDamaged(await fresh.lookup(made.key))).toBe(true);
     await fresh.close();
@@ -240,7 +245,7 @@ describe('an attempt', () => {
     await expect(make(cache, { outputs: { model: { a: '1' }, extra: {} } })).rejects.toThrow(
       'output extra of oracle is empty: the stage ended well and wrote nothing there',
     );
-    expect((await cache.size()).objects.count).toBe(0);
+    expect(takeInventory(cache).objects.size).toBe(0);
     expect(await cache.lookup(someKey())).toBeUndefined();
   });
 

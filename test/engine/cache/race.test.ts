@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { isDamaged, openCache } from '../../../engine/cache/cache.js';
 import { isHeld, takeLock } from '../../../engine/cache/lock.js';
 import { thisProcess } from '../../../engine/cache/owner.js';
+import { verify } from '../../../engine/cache/verify.js';
 import { components, make, someKey, start, temporaryFolder, write } from './rig.js';
 
 const json = JSON.stringify(components());
@@ -73,7 +74,7 @@ test('killed at any moment of a commit, nothing partial is ever seen', async () 
     const found = await cache.lookup(someKey());
     expect(found === undefined || !isDamaged(found)).toBe(true);
     seen[found ? 'finished' : 'unfinished']++;
-    expect((await cache.verify(true)).damaged).toEqual([]);
+    expect((await verify(cache, { all: true })).damaged).toEqual([]);
     await cache.close();
     // What this process wrote to save what it had hashed is gone, too.
     expect(readdirSync(join(cacheRoot, 'tmp'))).toEqual([]);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { type Cache, openCache } from '../../../engine/cache/cache.js';
+import { type Cache, type LocalCache, openCache } from '../../../engine/cache/cache.js';
 import { removeTree } from '../../../engine/cache/session.js';
 import type { Digest, StageKey } from '../../../engine/digest.js';
 import { keyOf } from '../../../engine/plan/key.js';
@@ -17,7 +17,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-export async function temporaryCache(): Promise<Cache> {
+export async function temporaryCache(): Promise<LocalCache> {
   const cache = await openCache(join(temporaryFolder(), 'cache'));
   onTestFinished(() => cache.close());
   return cache;
