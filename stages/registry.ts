@@ -40,6 +40,9 @@ export const registry = {
   kinds: (): string[] => [...byKind.keys()].sort(),
 };
 
+/** How much work settings ask for, for the forecast. */
+export { workOf, type WorkMeasure } from './work.js';
+
 /** What tensors can be computed on here, for `cemiflow doctor`. Loads the tensor libraries, which takes seconds. */
 export async function probeDevices() {
   const { probeDevices: probe } = await import('./tensors/device.js');

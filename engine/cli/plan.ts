@@ -7,21 +7,29 @@ import {
   addExperiment,
   addSelection,
   type CommonOptions,
+  deviceOption,
   type ExperimentOptions,
   jsonOption,
+  positive,
   runsDirOf,
   type SelectOptions,
 } from './options.js';
 import { colorsFor, columns, printJson, printLines } from './output.js';
 
-type Options = CommonOptions & ExperimentOptions & SelectOptions;
+interface Options extends CommonOptions, ExperimentOptions, SelectOptions {
+  /** What the forecast is for. */
+  device: string;
+  jobs?: number;
+}
 
 export const planVerb = (program: Command): Command =>
   addSelection(
     addExperiment(
       program
         .command('plan [file]')
-        .description('say what a run would do to each stage, and why')
+        .description('say what a run would do to each stage, why, and what that would take')
+        .option('-j, --jobs <number>', 'stages at a time, for the forecast', positive)
+        .addOption(deviceOption())
         .addOption(jsonOption()),
     ),
   ).action(async (file: string | undefined, _: unknown, command: Command) => {
@@ -31,10 +39,18 @@ export const planVerb = (program: Command): Command =>
 
 export async function printPlan(experiment: Experiment, options: Options): Promise<void> {
   const decisions = await decisionsFor(experiment, options);
-  const [{ say, explain }, { fewReasons }] = await Promise.all([
+  const [{ say, explain }, { fewReasons }, { forecastLines, forecastOf }, { cacheRoot }] = await Promise.all([
     import('../plan/why.js'),
     import('./screen/words.js'),
+    import('./forecast.js'),
+    import('../journal/run-folder.js'),
   ]);
+  const { device, jobs } = options;
+  const forecast = await forecastOf(experiment, decisions, {
+    cacheRoot: cacheRoot(runsDirOf(options)),
+    device,
+    jobs,
+  });
   const kinds = new Map(experiment.stages.map(({ name, kind }) => [name, kind]));
   const rows = [...decisions].map(([name, decision]) => ({
     name,
@@ -43,7 +59,7 @@ export async function printPlan(experiment: Experiment, options: Options): Promi
     ...('key' in decision ? { key: decision.key } : {}),
     reasons: decision.act === 'reuse' ? [] : decision.because.map(say),
   }));
-  if (options.json) return printJson({ stages: rows });
+  if (options.json) return printJson({ stages: rows, forecast });
   const c = colorsFor(process.stdout, options.color);
   const paints = { cached: c.cyan, run: c.yellow, maybe: c.dim };
   const why = (name: string, reasons: string[]) => {
@@ -57,7 +73,12 @@ export async function printPlan(experiment: Experiment, options: Options): Promi
       (cell, column, row) => (column === 1 ? paints[rows[row]!.status](cell) : cell),
     ),
   );
-  if (!options.quiet) process.stderr.write(`${planInWords(rows.map(({ status }) => status))}\n`);
+  if (options.quiet) return;
+  const lines = [
+    planInWords(rows.map(({ status }) => status)),
+    ...forecastLines(forecast, options.verbose === true),
+  ];
+  process.stderr.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 const statusWords = { reuse: 'cached', run: 'run', maybe: 'maybe' } as const;

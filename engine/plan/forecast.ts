@@ -1,0 +1,194 @@
+/**
+ * What a run will take, stage by stage, from earlier results of the same kind on the same device: time, disk, memory. Scaled
+ * by the work that the settings ask for where the kind tells how much that is (stages/work.ts), else taken as it was, with
+ * what differs. Where there is no earlier result, nothing is claimed. Pure.
+ */
+import { median } from 'simple-statistics';
+import type { JsonObject } from '../../stages/contract.js';
+import { workOf, type WorkMeasure } from '../../stages/registry.js';
+import type { StageInstance } from '../experiment/experiment.js';
+import { differences } from './differences.js';
+import type { Decision, StageResult } from './plan.js';
+
+/** How like the earlier result is: the same work, the same but for its amount, or the nearest there is. */
+export type Nearness = 'same' | 'scaled' | 'near';
+
+export interface StageForecast {
+  name: string;
+  seconds: number;
+  diskBytes: number;
+  peakRssBytes: number;
+  nearness: Nearness;
+  /** What the earlier time was multiplied with; 1 where nothing says with what. */
+  scale: number;
+  /** One of the results it is taken from: its own, else the newest. */
+  from: { run: string; stage: string };
+  /** Settings in which that one differs and that its time may depend on; `input NAME` for one of another size. */
+  differs: string[];
+}
+
+export interface UnknownStage {
+  name: string;
+  /** A sentence's end: "no earlier run of fr-train". */
+  because: string;
+}
+
+export interface Forecasts {
+  /** Of the stages that run or may run. */
+  stages: Map<string, StageForecast>;
+  unknown: UnknownStage[];
+}
+
+export interface Earlier {
+  /** Results of that kind, oldest first. */
+  ofKind(kind: string): readonly StageResult[];
+  /** Of an artifact that some result has as its output. */
+  bytesOf(digest: string): number | undefined;
+}
+
+/** So many of the nearest results have a say, those of the stage itself first, then the newest. */
+const consulted = 5;
+/** Inputs so much larger or smaller are of another size. */
+const alike = 1.1;
+
+/**
+ * @param instances in topological order
+ * @param device as asked for; auto takes what the newest results were made on
+ */
+export function forecast(
+  instances: readonly StageInstance[],
+  decisions: ReadonlyMap<string, Decision>,
+  earlier: Earlier,
+  device: string,
+): Forecasts {
+  const stages = new Map<string, StageForecast>();
+  const unknown: UnknownStage[] = [];
+  /** Bytes of each output, by instance: known where cached, expected where not. */
+  const outputs = new Map<string, Record<string, number>>();
+  for (const instance of instances) {
+    const decision = decisions.get(instance.name);
+    if (!decision) continue;
+    if (decision.act === 'reuse') {
+      outputs.set(instance.name, bytesByOutput(decision.result));
+      continue;
+    }
+    const bytesOf = (input: string) => {
+      const sizes = (instance.inputs[input] ?? []).map((source, i) => {
+        if (source.from === 'stage') return outputs.get(source.stage)?.[source.output];
+        const digest = 'components' in decision ? decision.components.inputs[input]?.[i] : undefined;
+        return digest === undefined ? undefined : earlier.bytesOf(digest);
+      });
+      return sum(sizes);
+    };
+    const found = nearest(instance, bytesOf, earlier, device);
+    if ('because' in found) unknown.push({ name: instance.name, because: found.because });
+    else {
+      stages.set(instance.name, found.forecast);
+      outputs.set(instance.name, found.outputs);
+    }
+  }
+  return { stages, unknown };
+}
+
+interface Candidate {
+  result: StageResult;
+  scale: number;
+  differs: string[];
+  /** Smaller is nearer. */
+  distance: number;
+}
+
+function nearest(
+  instance: StageInstance,
+  bytesOf: (input: string) => number | undefined,
+  earlier: Earlier,
+  device: string,
+): { forecast: StageForecast; outputs: Record<string, number> } | { because: string } {
+  const { kind, declaration, settings, name } = instance;
+  const all = earlier.ofKind(kind).filter((result) => sameProgram(result, instance));
+  if (all.length === 0) return { because: `no earlier run of ${kind === 'command' ? 'this program' : kind}` };
+  const asked = instance.device ?? device;
+  const on = asked === 'auto' ? all.at(-1)!.by.device : asked;
+  const here = declaration.device ? all.filter(({ by }) => by.device === on) : all;
+  if (here.length === 0) return { because: `no earlier run of ${kind} on ${on}` };
+
+  const measure = workOf(kind);
+  const candidates = here.map((result) => compared(result, instance, bytesOf, earlier, measure));
+  const closest = Math.min(...candidates.map(({ distance }) => distance));
+  const near = candidates.filter(({ distance }) => distance - closest < 0.02);
+  const own = near.filter(({ result }) => result.by.stage === name);
+  const taken = [...near.filter((one) => !own.includes(one)), ...own].slice(-consulted);
+  const { result: model, differs, scale } = taken.at(-1)!;
+  const disk = ratio(measure?.disk?.(settings), measure?.disk?.(model.components.settings)) ?? 1;
+  const outputs = Object.fromEntries(
+    Object.entries(bytesByOutput(model)).map(([output, bytes]) => [output, Math.round(bytes * disk)]),
+  );
+  const nearness = differs.length > 0 ? 'near' : Math.abs(scale - 1) < 0.02 ? 'same' : 'scaled';
+  return {
+    outputs,
+    forecast: {
+      name,
+      seconds: median(taken.map((one) => one.result.by.seconds * one.scale)),
+      diskBytes: sum(Object.values(outputs))!,
+      peakRssBytes: Math.max(...taken.map(({ result }) => result.by.peakRssBytes)),
+      nearness,
+      scale,
+      from: { run: model.by.run, stage: model.by.stage },
+      differs,
+    },
+  };
+}
+
+/** Two `command` stages may have nothing in common but the kind. */
+function sameProgram({ components, by }: StageResult, { kind, settings, name }: StageInstance): boolean {
+  return kind !== 'command' || components.settings['run'] === settings['run'] || by.stage === name;
+}
+
+function compared(
+  result: StageResult,
+  { kind, settings, resources, inputs }: StageInstance,
+  bytesOf: (input: string) => number | undefined,
+  earlier: Earlier,
+  measure: WorkMeasure | undefined,
+): Candidate {
+  const then = result.components;
+  const bytesThen = (input: string) => sum((then.inputs[input] ?? []).map((one) => earlier.bytesOf(one)));
+  const scale = ratio(measure?.time?.(settings, bytesOf), measure?.time?.(then.settings, bytesThen));
+  // What the measure accounts for says nothing where it could not be taken.
+  const accounted = (names: readonly string[] | undefined, name: string) =>
+    (scale !== undefined || !measure?.time) && names?.includes(name.split('.')[0]!) === true;
+  const differs = settingsThatDiffer(kind, then.settings, settings).filter(
+    (path) => !accounted(measure?.settings, path),
+  );
+  for (const input of Object.keys(inputs)) {
+    if (accounted(measure?.inputs, input)) continue;
+    const [now, before] = [bytesOf(input), bytesThen(input)];
+    if (now === undefined || before === undefined) continue;
+    if (Math.max(now, before) > alike * Math.min(now, before)) differs.push(`input ${input}`);
+  }
+  if (then.cpus !== resources.cpus) differs.push('resources.cpus');
+  const distance = differs.length + Math.min(0.9, Math.abs(Math.log10(scale ?? 1)));
+  return { result, scale: scale ?? 1, differs, distance };
+}
+
+function settingsThatDiffer(kind: string, was: JsonObject, now: JsonObject): string[] {
+  const parts = { kind, code: '' as never, codeParts: {}, inputs: {}, seed: null, cpus: 1 };
+  const found = differences({ ...parts, settings: was }, { ...parts, settings: now });
+  return found.flatMap((reason) => (reason.kind === 'setting-changed' ? [reason.path] : []));
+}
+
+function ratio(now: Work | undefined, then: Work | undefined): number | undefined {
+  if (!now || !then || now.of !== then.of || then.amount <= 0) return undefined;
+  return now.amount / then.amount;
+}
+type Work = NonNullable<ReturnType<NonNullable<WorkMeasure['time']>>>;
+
+/** undefined where one of them is not known. */
+function sum(values: readonly (number | undefined)[]): number | undefined {
+  return values.some((value) => value === undefined)
+    ? undefined
+    : (values as readonly number[]).reduce((total, value) => total + value, 0);
+}
+
+const bytesByOutput = ({ outputs }: StageResult): Record<string, number> =>
+  Object.fromEntries(Object.entries(outputs).map(([name, { bytes }]) => [name, bytes]));
