@@ -61,6 +61,8 @@ export interface Cache {
   beginAttempt(key: StageKey, options?: BeginOptions): Promise<Begun>;
   /** The folder of that artifact. Whether it is sound, `lookup` has checked. */
   objectPath(digest: string): string;
+  /** What is wrong with that artifact now, in words; then it has been moved away. undefined where it is sound. */
+  trouble(digest: Digest): Promise<string | undefined>;
   /** Digest of an outside file or folder (absolute path). Throws a CacheError. */
   digestPath(path: string): Promise<Digest>;
   /** Saves the stat cache. */
@@ -156,6 +158,10 @@ export class LocalCache implements Cache {
 
   objectPath(digest: string): string {
     return this.objects.path(digest);
+  }
+
+  trouble(digest: Digest): Promise<string | undefined> {
+    return this.objects.trouble(digest);
   }
 
   async digestPath(path: string): Promise<Digest> {

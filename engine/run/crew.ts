@@ -32,12 +32,15 @@ export interface CrewParts {
 export interface RunCrew extends Crew {
   /** Names of the stages at work. */
   running(): string[];
+  /** Whether any was ever at work. */
+  readonly started: boolean;
 }
 
 export function makeCrew(parts: CrewParts): RunCrew {
   const { experiment, instances, decisions, cache, leases, book, device } = parts;
   const running = new Set<string>();
   const cancel = new AbortController();
+  let started = false;
 
   async function decided(instance: StageInstance): Promise<Decision> {
     const planned = decisions.get(instance.name)!;
@@ -54,6 +57,9 @@ export function makeCrew(parts: CrewParts): RunCrew {
 
   return {
     running: () => [...running],
+    get started() {
+      return started;
+    },
 
     async look(name) {
       const instance = instances.get(name)!;
@@ -81,6 +87,7 @@ export function makeCrew(parts: CrewParts): RunCrew {
       if (decision.act !== 'run') throw new TypeError(`${name} is not to be run: ${decision.act}`);
       const file = logFile(parts.folder, name);
       running.add(name);
+      started = true;
       const end = await runStage(
         {
           run: parts.run,

@@ -14,6 +14,7 @@ import { dependencies, type Selection, selectStages } from '../plan/select.js';
 import { makeCrew } from './crew.js';
 import type { RunEvent } from './events.js';
 import { discoverGpus, GpuLeases, gpusOf } from './gpus.js';
+import { endMarked } from './process-group.js';
 import { RunBook } from './run-book.js';
 import { type FailureMode, schedule } from './scheduler.js';
 import { openSlots } from './slots.js';
@@ -169,6 +170,7 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
   } finally {
     watch.stop();
     options.stop.removeEventListener('abort', onStop);
+    if (crew.started) endMarked(`${journal.run}/`);
   }
   const stages = book.stages();
   const ok = stages.every(({ status }) => status === 'ok' || status === 'cached');
