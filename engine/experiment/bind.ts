@@ -9,7 +9,7 @@ import { choicesOf, type InstanceSet, parseReference, type Reference } from './r
 import { failed, type Point, type Scope } from './scope.js';
 import type { Span } from './source.js';
 import type { StageSpec } from './structure.js';
-import { type Node, type ScalarNode, toPlain, typeName } from './tree.js';
+import { type Node, type ScalarNode, someLeaf, typeName } from './tree.js';
 
 /** One source of an input, as the file says it at one point. */
 export interface Asked {
@@ -43,7 +43,7 @@ export class StageInputs {
     private readonly problems: Problems,
   ) {
     this.varies = [...spec.inputs.values()].some((entry) =>
-      scalarsOf(entry.node).some((leaf) => String(leaf.value).includes('matrix')),
+      someLeaf(entry.node, (leaf) => String(leaf.value).includes('matrix')),
     );
     if (declaration) this.checkNames(declaration);
   }
@@ -179,7 +179,7 @@ export function selectInstances(
   name: string,
   problems: Problems,
   several: boolean,
-): StageInstance[] {
+): readonly StageInstance[] {
   const { reference } = asked;
   if (reference.type === 'path') return [];
   const { stage, fixed, free } = reference;
@@ -319,13 +319,4 @@ export class Paths {
     problems.add(asked.span, `'${said}' does not exist`, `looked for ${path}`);
     return undefined;
   }
-}
-
-function scalarsOf(node: Node): ScalarNode[] {
-  const found: ScalarNode[] = [];
-  toPlain(node, (leaf) => {
-    found.push(leaf);
-    return null;
-  });
-  return found;
 }

@@ -260,6 +260,7 @@ function afterOf(
   made: ReadonlyMap<string, Made>,
   problems: Problems,
 ): string[] {
+  if (spec.after.length === 0) return [];
   const names = new Set<string>();
   for (const { text, node } of spec.after) {
     const reference = parseReference(text);
@@ -289,6 +290,8 @@ function withInheritedSeeds(
   made: ReadonlyMap<string, Made>,
   problems: Problems,
 ): Point[] | undefined {
+  // Most experiments have no seeds at all.
+  if (![...work.needs.keys()].some((name) => made.get(name)?.instances.axes.has('seed'))) return work.points;
   const points: Point[] = [];
   for (const point of work.points!) {
     if (Object.hasOwn(point.values, 'seed')) {

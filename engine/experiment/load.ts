@@ -1,6 +1,5 @@
 /** An experiment file -> Experiment, or everything that is wrong with it. Reads files; runs nothing but a user's own declarations. */
 import { basename, dirname, extname, resolve } from 'node:path';
-import { stringify } from 'yaml';
 import { compose } from './compose.js';
 import type {
   Diagnostic,
@@ -12,6 +11,7 @@ import type {
 } from './experiment.js';
 import { makeInstances } from './instances.js';
 import { kindsOf } from './kinds.js';
+import { printYaml } from './print-yaml.js';
 import { Problems } from './problems.js';
 import type { StageRegistry } from './registry-type.js';
 import { checkReport } from './report-settings.js';
@@ -62,6 +62,8 @@ export async function loadExperiment(
     ...composed,
     entries: new Map([...composed.entries].filter(([key]) => key !== 'profiles')),
   };
+  let text: string | undefined;
+  let origins: Experiment['origins'] | undefined;
   const experiment: Experiment = {
     name: (top['name'] as string | undefined) ?? basename(path, extname(path)),
     file: path,
@@ -72,8 +74,13 @@ export async function loadExperiment(
     ...(top['tracking'] === undefined
       ? {}
       : { tracking: top['tracking'] as { uri?: string; experiment?: string } }),
-    composed: stringify(toPlain(kept), { aliasDuplicateObjects: false, lineWidth: 0 }),
-    origins: originsOf(kept),
+    // Only for those who ask: a plan needs neither.
+    get composed() {
+      return (text ??= printYaml(toPlain(kept)));
+    },
+    get origins() {
+      return (origins ??= originsOf(kept));
+    },
   };
   return { ok: true, experiment };
 }

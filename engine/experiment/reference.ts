@@ -64,6 +64,8 @@ export class InstanceSet {
   readonly axes = new Set<string>();
 
   constructor(readonly all: readonly StageInstance[]) {
+    // A stage without a matrix is found by its name.
+    if (all.length === 1 && Object.keys(all[0]!.point).length === 0) return;
     for (const instance of all) {
       const axes = Object.keys(instance.point);
       for (const axis of axes) this.axes.add(axis);
@@ -79,7 +81,8 @@ export class InstanceSet {
     fixed: ReadonlyMap<string, string>,
     shared: Readonly<Record<string, Scalar>>,
     free: ReadonlySet<string> | 'all',
-  ): StageInstance[] {
+  ): readonly StageInstance[] {
+    if (this.axes.size === 0) return fixed.size === 0 ? this.all : [];
     return [...this.groups.values()].flatMap((group) => {
       if (![...fixed.keys()].every((axis) => group.axes.includes(axis))) return [];
       const bound = group.axes.filter(

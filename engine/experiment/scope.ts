@@ -29,6 +29,8 @@ export class Scope {
   private readonly paramValues = new Map<ScalarNode, Json | typeof failed>();
   private readonly evaluating = new Set<ScalarNode>();
   private readonly base: Contexts;
+  /** Of all stages without a matrix. */
+  private noPoint: Contexts | undefined;
   private readonly suggest: Suggest = (word, names) => this.problems.suggest(word, names);
 
   constructor(
@@ -68,9 +70,12 @@ export class Scope {
    * @returns `failed` where any expression in it could not be computed
    */
   evaluate(node: Node, { point, later }: { point?: Point; later?: boolean }): Json | typeof failed {
-    const contexts = point ? this.withPoint(point) : this.base;
+    // Most values have no expression, and need to know nothing.
+    let contexts: Contexts | undefined;
     let ok = true;
     const value = toPlain(node, (leaf) => {
+      if (typeof leaf.value !== 'string' || !hasExpression(leaf.value)) return leaf.value;
+      contexts ??= point ? this.withPoint(point) : this.base;
       const leafValue = this.leaf(leaf, contexts, later ?? false);
       if (leafValue !== failed) return leafValue;
       ok = false;
@@ -80,14 +85,17 @@ export class Scope {
   }
 
   private withPoint(point: Point): Contexts {
-    const hint = Object.keys(point.values).length === 0 ? 'this stage has no matrix' : undefined;
-    return { ...this.base, matrix: branchOf('matrix', point.values, hint) };
+    if (Object.keys(point.values).length > 0)
+      return { ...this.base, matrix: branchOf('matrix', point.values, undefined) };
+    return (this.noPoint ??= {
+      ...this.base,
+      matrix: branchOf('matrix', point.values, 'this stage has no matrix'),
+    });
   }
 
   private leaf(leaf: ScalarNode, contexts: Contexts, later: boolean): Json | typeof failed {
-    if (typeof leaf.value !== 'string' || !hasExpression(leaf.value)) return leaf.value;
     try {
-      const template = this.template(leaf.value);
+      const template = this.template(String(leaf.value));
       return later ? fillNow(template, contexts, this.suggest) : fill(template, contexts, this.suggest);
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;

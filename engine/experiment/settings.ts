@@ -8,7 +8,7 @@ import { sayFault, type Subject } from './say-fault.js';
 import { failed, type Point, type Scope, spanWithin } from './scope.js';
 import type { Span } from './source.js';
 import type { StageSpec } from './structure.js';
-import { type Node, type Path, type ScalarNode, toPlain, typeName } from './tree.js';
+import { type Node, type Path, type ScalarNode, someLeaf, typeName } from './tree.js';
 
 export interface Settled {
   settings: JsonObject;
@@ -65,13 +65,13 @@ export class StageSettings {
       return undefined;
     }
     const settings = withoutNulls(value, declaration);
-    const subject = this.subject(point, name);
     const faults = checkerOf(declaration).check(settings);
-    for (const fault of faults) sayFault(fault, subject, problems);
+    for (const fault of faults) sayFault(fault, this.subject(point, name), problems);
     if (faults.length > 0) return undefined;
     try {
       const objections = declaration.check?.(settings) ?? [];
       for (const { path, message } of objections) {
+        const subject = this.subject(point, name);
         const steps = path.split(/[./]|\[|\]/).filter((step) => step !== '');
         problems.add(subject.value(steps), `'${subject.name(steps)}': ${message}${subject.aside!(steps)}`);
       }
@@ -142,7 +142,7 @@ export function checkFolderNames(
 ): void {
   if (!spec.with) return;
   const known: Record<string, string[]> = { inputs: [...inputs], outputs: [...outputs] };
-  for (const leaf of leavesOf(spec.with.node))
+  const check = (leaf: ScalarNode): false => {
     for (const syntax of scope.deferredIn(leaf))
       for (const { of, name, start, end } of deferredNames(syntax)) {
         const names = known[of]!;
@@ -153,30 +153,30 @@ export function checkFolderNames(
             `${of}: ${listed(names)}`,
           );
       }
+    return false;
+  };
+  someLeaf(spec.with.node, check);
 }
 
 /** null: not set, so that the default holds; kept where the schema takes null, and where the key is unknown. */
 function withoutNulls(value: JsonObject, declaration: StageDeclaration): JsonObject {
   const properties = (declaration.schema['properties'] ?? {}) as Record<string, { type?: string | string[] }>;
-  const entries = Object.entries(value).filter(([key, item]) => {
-    if (item !== null || !Object.hasOwn(properties, key)) return true;
-    return [properties[key]!.type].flat().includes('null');
-  });
-  // Defaults are filled in, so nothing of it may belong to another instance.
-  return structuredClone(Object.fromEntries(entries));
+  const settings: JsonObject = {};
+  for (const [key, item] of Object.entries(value)) {
+    const unset =
+      item === null && Object.hasOwn(properties, key) && ![properties[key]!.type].flat().includes('null');
+    // Defaults are filled in, so nothing of it may belong to another instance.
+    if (!unset) settings[key] = copied(item);
+  }
+  return settings;
+}
+
+function copied(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copied);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copied(item)]));
 }
 
 function mentionsMatrix(node: Node): boolean {
-  for (const leaf of leavesOf(node))
-    if (typeof leaf.value === 'string' && leaf.value.includes('matrix')) return true;
-  return false;
-}
-
-function leavesOf(node: Node): ScalarNode[] {
-  const leaves: ScalarNode[] = [];
-  toPlain(node, (leaf): Json => {
-    leaves.push(leaf);
-    return null;
-  });
-  return leaves;
+  return someLeaf(node, ({ value }) => typeof value === 'string' && value.includes('matrix'));
 }

@@ -125,7 +125,7 @@ function specOf(
   wrong: ReadonlySet<string>,
 ): StageSpec {
   const right = (what: string): { key: Span; value: Node } | undefined =>
-    wrong.has(`${name}/${what}`) ? undefined : node.entries.get(what);
+    wrong.size > 0 && wrong.has(`${name}/${what}`) ? undefined : node.entries.get(what);
   const uses = right('uses');
   const matrix = right('matrix');
   const seeds = right('seeds');
@@ -144,13 +144,7 @@ function specOf(
     usesSpan: uses?.value.span ?? key,
     usesFolder: (uses?.value.span ?? key).source.folder,
     ...(settings && !isNull(settings.value) ? { with: { key: settings.key, node: settings.value } } : {}),
-    inputs: new Map(
-      isMap(inputs)
-        ? [...inputs.entries]
-            .filter(([, entry]) => !isNull(entry.value))
-            .map(([input, entry]) => [input, { key: entry.key, node: entry.value }])
-        : [],
-    ),
+    inputs: isMap(inputs) ? givenInputs(inputs) : none,
     ...(matrix ? { matrix: { value: plain['matrix']!, node: matrix.value } } : {}),
     ...(seeds ? { seeds: { value: plain['seeds'] as number[], node: seeds.value } } : {}),
     after: afterNames.map((text, index) => ({
@@ -163,6 +157,15 @@ function specOf(
     ...(timeout === undefined ? {} : { timeout: seconds(timeout as string | number) }),
     pointless: wrong.has(`${name}/matrix`) || wrong.has(`${name}/seeds`),
   };
+}
+
+const none: StageSpec['inputs'] = new Map();
+
+function givenInputs(inputs: MapNode): StageSpec['inputs'] {
+  const given = new Map<string, { key: Span; node: Node }>();
+  for (const [input, { key, value }] of inputs.entries)
+    if (!isNull(value)) given.set(input, { key, node: value });
+  return given;
 }
 
 function isNull(node: Node): boolean {

@@ -53,18 +53,21 @@ export function pointerOf(path: Path): string {
 }
 
 /** The plain value; `scalar` may replace a leaf. Depth is bounded by the parser. */
-export function toPlain(
-  node: Node,
-  scalar: (leaf: ScalarNode, path: Path) => Json = (leaf) => leaf.value,
-): Json {
-  const visit = (at: Node, path: Path): Json => {
-    if (at.type === 'scalar') return scalar(at, path);
-    if (at.type === 'list') return at.items.map((item, index) => visit(item, [...path, index]));
-    return Object.fromEntries(
-      [...at.entries].map(([key, entry]) => [key, visit(entry.value, [...path, key])]),
-    );
-  };
-  return visit(node, []);
+export function toPlain(node: Node, scalar: (leaf: ScalarNode) => Json = (leaf) => leaf.value): Json {
+  if (node.type === 'scalar') return scalar(node);
+  if (node.type === 'list') return node.items.map((item) => toPlain(item, scalar));
+  // No key is one of prototypeNames, so that each becomes a property of its own.
+  const plain: { [key: string]: Json } = {};
+  for (const [key, { value }] of node.entries) plain[key] = toPlain(value, scalar);
+  return plain;
+}
+
+/** Whether any leaf is such a one; stops at the first that is. */
+export function someLeaf(node: Node, is: (leaf: ScalarNode) => boolean): boolean {
+  if (node.type === 'scalar') return is(node);
+  if (node.type === 'list') return node.items.some((item) => someLeaf(item, is));
+  for (const { value } of node.entries.values()) if (someLeaf(value, is)) return true;
+  return false;
 }
 
 /** How a value's type is called in messages. */
