@@ -1,4 +1,4 @@
-// Compiles engine/, stages/ and test/bench/ file by file into dist/, and schemas/*.json into types.
+// Compiles engine/, stages/, test/bench/ and test/kill/ file by file into dist/, and schemas/*.json into types.
 // Type errors are `npm run typecheck`'s business: a build must work in a second, also on a user's machine.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

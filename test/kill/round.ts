@@ -1,0 +1,162 @@
+/** One experiment, from an empty cache to its end, killed on the way again and again, and gone on with `run` each time. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunSummary } from '../../engine/run/summary.js';
+import type { Random } from '../../stages/tensors/random.js';
+import { type Attempt, readAttempts } from './attempts.js';
+import { inspect } from './inspection.js';
+import {
+  attemptsOf,
+  commandOf,
+  type Ended,
+  type Engine,
+  kill,
+  processesOf,
+  startCemiflow,
+} from './processes.js';
+
+export type Target = 'engine' | 'stage' | 'both' | 'groups';
+const targets: readonly Target[] = ['engine', 'stage', 'both', 'groups'];
+
+export interface Kill {
+  at: number;
+  target: Target;
+  /** Attempts that died of it: pids. */
+  victims: number[];
+}
+
+export interface Round {
+  kills: Kill[];
+  attempts: Attempt[];
+  /** What is wrong; [] where all is well. */
+  wrong: string[];
+  /** Longest time that a process outlived its engine, seconds. */
+  outlived: number;
+}
+
+export interface RoundOptions {
+  folder: string;
+  file: string;
+  random: Random;
+  /** Kills at most. */
+  kills: number;
+  /** Longest life of an engine, seconds. */
+  life: number;
+  reference: RunSummary;
+  /** performance.now() after which nothing is killed any more. */
+  until: number;
+  tell(line: string): void;
+}
+
+export const runWords = (file: string, runsDir: string): string[] => [
+  'run',
+  file,
+  '--json',
+  '--runs-dir',
+  runsDir,
+];
+
+export async function playRound(options: RoundOptions): Promise<Round> {
+  const { folder, file, random, life, tell } = options;
+  const [runsDir, logs] = [join(folder, 'runs'), join(folder, 'spy')];
+  mkdirSync(logs, { recursive: true });
+  const start = () => startCemiflow(runWords(file, runsDir), logs);
+  const kills: Kill[] = [];
+  const orphans: Promise<string | number>[] = [];
+  let engine: Engine | undefined;
+  let end: Ended | undefined;
+  while (end === undefined) {
+    engine ??= start();
+    const living = engine;
+    if (kills.length >= options.kills || performance.now() > options.until) {
+      end = await finished(living);
+    } else {
+      const ended = await Promise.race([living.ended, momentOf(random, life, logs)]);
+      if (ended === undefined) {
+        const those = processesOf(logs).filter((pid) => pid !== living.pid);
+        const done = strike(living, targets[random.int(targets.length)]!, random);
+        kills.push(done);
+        tell(
+          `kill ${kills.length}: ${done.target}, ${((done.at - living.startedAt) / 1000).toFixed(1)} s into its run`,
+        );
+        if (done.target === 'stage') continue;
+        orphans.push(ends(those, done.at));
+        // As impatient as a user: half of the time the next engine meets what the dead one has left alive.
+        if (random.uniform() < 0.5) await orphans.at(-1);
+        await living.ended;
+        engine = undefined;
+        continue;
+      }
+      end = checked(ended);
+    }
+    if (end === undefined) engine = undefined; // a stage was killed, and the run failed: it is gone on with
+  }
+  orphans.push(ends(processesOf(logs), Date.now()));
+  const attempts = readAttempts(logs);
+  const summary = JSON.parse(end.stdout) as RunSummary;
+  const wrong = await inspect(runsDir, { summary, reference: options.reference }, attempts);
+  const lives = await Promise.all(orphans);
+  wrong.push(...lives.filter((life) => typeof life === 'string'));
+  return { kills, attempts, wrong, outlived: Math.max(...lives.filter((life) => typeof life === 'number')) };
+}
+
+/** Undefined where it failed because a stage of it was killed. @throws where it failed for any other reason */
+function checked(ended: Ended): Ended | undefined {
+  if (ended.code === 0) return ended;
+  const stages =
+    ended.code === 1 && ended.stdout !== '' ? (JSON.parse(ended.stdout) as RunSummary).stages : [];
+  const failed = stages.filter(({ status }) => status === 'failed');
+  if (failed.length > 0 && failed.every(({ error }) => /SIGKILL/.test(error ?? ''))) return undefined;
+  throw new Error(`a run ended with exit code ${ended.code} and no kill to blame:\n${ended.stderr}`);
+}
+
+async function finished(engine: Engine): Promise<Ended | undefined> {
+  return checked(await engine.ended);
+}
+
+/** Two times in three some time of an engine's life; else just after a stage has done its work, when the engine commits it. */
+async function momentOf(random: Random, life: number, logs: string): Promise<undefined> {
+  if (random.uniform() < 2 / 3) {
+    await sleep(1000 * life * random.uniform());
+    return undefined;
+  }
+  const delay = 80 * random.uniform();
+  const done = () => readdirSync(logs).filter((name) => name.endsWith('.done')).length;
+  const before = done();
+  const patience = performance.now() + 1000 * life;
+  while (done() === before && performance.now() < patience) await sleep(2);
+  await sleep(delay);
+  return undefined;
+}
+
+/** An attempt whose engine is killed ends by itself. */
+function strike(engine: Engine, wanted: Target, random: Random): Kill {
+  const working = attemptsOf(engine.pid);
+  const target = working.length === 0 && wanted === 'stage' ? 'engine' : wanted;
+  const victims = target === 'stage' ? [working[random.int(working.length)]!] : working;
+  const engineFirst = random.uniform() < 0.5;
+  const at = Date.now();
+  if (target !== 'stage' && engineFirst) kill(engine.pid, target === 'groups');
+  if (target !== 'engine') for (const pid of victims) kill(pid, target === 'groups');
+  if (target !== 'stage' && !engineFirst) kill(engine.pid, target === 'groups');
+  return { at, target, victims };
+}
+
+const longestOrphan = 10;
+
+/**
+ * Waits until processes whose engine is gone have ended.
+ * @returns how long that took, seconds; or, after too long, what is still there, in words
+ */
+async function ends(pids: readonly number[], since: number): Promise<number | string> {
+  const living = () => pids.filter((pid) => existsSync(`/proc/${pid}`));
+  for (;;) {
+    const seconds = (Date.now() - since) / 1000;
+    const left = living();
+    if (left.length === 0) return seconds;
+    if (seconds > longestOrphan)
+      return `left over ${longestOrphan} s after its engine's end: ${left.map((pid) => `process ${pid}, ${commandOf(pid)}`).join('; ')}`;
+    await sleep(20);
+  }
+}
