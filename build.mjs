@@ -59,6 +59,7 @@ await compiled([
   ...(await files('stages', '.ts')),
   ...(await files('schemas/generated', '.ts')),
   ...(await files('test/bench', '.ts')),
+  ...(await files('test/kill', '.ts')),
 ]);
 await compiled([await writeValidators('dist')]);
 await writeCodeDigests('dist', '.');
