@@ -17,7 +17,7 @@ async function doctor(_: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<CommonOptions>();
   const [{ inWords }, { discoverGpus }, { probeDevices }, { execa }] = await Promise.all([
     import('../cache/trouble.js'),
-    import('../run/gpus.js'),
+    import('../run/gpu-list.js'),
     import('../../stages/registry.js'),
     import('execa'),
   ]);

@@ -8,7 +8,8 @@ import type { Decision } from '../plan/plan.js';
 import { dependencies } from '../plan/select.js';
 import { type Room, type Task, timetable } from '../plan/timetable.js';
 import { duration } from '../plan/why.js';
-import { discoverGpus, gpusOf } from '../run/gpus.js';
+import { discoverGpus } from '../run/gpu-list.js';
+import { gpusOf } from '../run/gpus.js';
 import type { StageEnded } from '../report/run.js';
 
 export interface Forecast {

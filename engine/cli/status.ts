@@ -1,4 +1,4 @@
-/** `cemiflow status`: where an experiment stands: which results are there, from which run, and what would run. */
+/** `cemiflow status`: where an experiment stands: which results are there, from which run, and what would run; or who holds the GPUs. */
 import type { Command } from 'commander';
 import { openExperiment } from './experiment-file.js';
 import {
@@ -16,11 +16,13 @@ export const statusVerb = (program: Command): Command =>
     program
       .command('status [file]')
       .description('say which stages have a result, from which run, and which would run')
+      .option('--gpus', 'instead: the GPUs of this machine, and which run and stage holds which')
       .addOption(jsonOption()),
   ).action(status);
 
 async function status(file: string | undefined, _: unknown, command: Command): Promise<void> {
-  const options = command.optsWithGlobals<CommonOptions & ExperimentOptions>();
+  const options = command.optsWithGlobals<CommonOptions & ExperimentOptions & { gpus?: true }>();
+  if (options.gpus) return (await import('./status-gpus.js')).statusOfGpus(options);
   const experiment = await openExperiment(file, options);
   const decisions = await decisionsFor(experiment, options);
   const [{ say, duration }, { listRuns }, { fewMetrics, fewReasons }] = await Promise.all([

@@ -1,22 +1,25 @@
 /**
- * The GPUs an engine may use, and their leases. A lease is by number, exclusive, and holds between all engines of the machine,
- * whatever their caches: two runs folders must not share a card unknowingly.
+ * Leases of GPUs. A lease is by card, exclusive, and holds between all engines of the machine, whoever started them and whatever their
+ * caches: two runs folders must not share a card unknowingly. It ends with its engine and the stage's process, however they end.
  */
 import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
 import { type Lock, takeLock } from '../cache/lock.js';
-import type { Owner } from '../cache/owner.js';
+import { livesStill, type Owner, startOf, thisProcess } from '../cache/owner.js';
+import { explained } from '../cache/trouble.js';
 import type { StageInstance } from '../experiment/experiment.js';
+import type { Gpu } from './gpu-list.js';
 
-export interface Gpu {
-  /** What CUDA_VISIBLE_DEVICES takes: a number, or a UUID where the user gave one. */
-  token: string;
-  /** The same card has the same id whatever number a user gave it. */
-  id: string;
-  name: string;
+/** Who holds a card, for `status --gpus` and for those who wait. */
+export interface GpuHolder extends Owner {
+  gpu: Gpu;
+  run: string;
+  stage: string;
+  /** ISO 8601. */
+  since: string;
 }
 
 export interface GpuLease {
@@ -30,35 +33,6 @@ export interface GpuLease {
 
 /** How often to look whether another engine has given a card back. */
 const pollMilliseconds = 500;
-
-/** The cards that nvidia-smi lists, less those that an inherited CUDA_VISIBLE_DEVICES hides. [] without a driver. */
-export async function discoverGpus(environment: NodeJS.ProcessEnv = process.env): Promise<Gpu[]> {
-  const listed = await execa('nvidia-smi', ['--query-gpu=index,uuid,name', '--format=csv,noheader'], {
-    reject: false,
-    timeout: 10_000,
-    env: environment as Record<string, string>,
-  });
-  const present =
-    listed.exitCode === 0
-      ? listed.stdout
-          .split('\n')
-          .map((line) => line.split(',').map((field) => field.trim()))
-          .filter((fields) => fields.length >= 3)
-          .map(([token, id, ...name]) => ({ token: token!, id: id!, name: name.join(',') }))
-      : [];
-  const inherited = environment['CUDA_VISIBLE_DEVICES'];
-  if (inherited === undefined) return present;
-  const visible: Gpu[] = [];
-  for (const token of inherited.split(',').map((text) => text.trim())) {
-    // As CUDA reads it: what comes after the first invalid entry (-1, say) is hidden.
-    if (token === '' || token.startsWith('-')) break;
-    const known = present.find(({ token: index, id }) => index === token || id.startsWith(token));
-    // A slice of a card (MIG) has an id of its own, which nvidia-smi lists elsewhere.
-    if (!known && /^\d+$/.test(token)) break;
-    visible.push(known ? { ...known, token } : { token, id: token, name: token });
-  }
-  return visible;
-}
 
 /** Devices of stages/tensors that need no CUDA card of their own. */
 const withoutCuda = new Set(['onnx', 'wasm', 'cpu', 'webgpu']);
@@ -74,53 +48,86 @@ export function gpusOf(instance: StageInstance, device: string, present: number)
   return resources.gpus <= 1 ? Math.min(resources.gpus, present) : resources.gpus;
 }
 
+/** Where leases are: one place for all users of the machine. */
+export const leasesFolder = (): string => join(tmpdir(), 'cemiflow-gpus');
+
+/** All cards that are held now, by living processes. */
+export function gpuHolders(folder = leasesFolder()): GpuHolder[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // Nobody ever took one.
+    return [];
+  }
+  return names
+    .filter((name) => name.endsWith(HOLDER))
+    .flatMap((name) => readHolder(join(folder, name)) ?? [])
+    .filter((holder) => livesStill(holder) !== 'dead');
+}
+
 export class GpuLeases {
   private readonly inUse = new Set<string>();
 
   constructor(
     readonly gpus: readonly Gpu[],
-    private readonly folder = join(tmpdir(), 'cemiflow-gpus'),
+    private readonly folder = leasesFolder(),
   ) {}
 
   /**
    * Takes `count` cards, waiting while other engines hold them.
-   * @param waiting called once with the process that holds a card we need
-   * @throws signal.reason when told to stop waiting
+   * @param waiting called once with who holds a card we need
+   * @throws signal.reason when told to stop waiting; CacheError where leases cannot be written
    */
   async take(
     count: number,
+    by: { run: string; stage: string },
     signal: AbortSignal,
-    waiting: (owner: Owner | undefined) => void,
+    waiting: (holder: Owner | GpuHolder | undefined) => void,
   ): Promise<GpuLease> {
     let told = false;
     for (;;) {
       signal.throwIfAborted();
       const taken: { gpu: Gpu; lock: Lock }[] = [];
-      let holder: Owner | undefined;
-      for (const gpu of this.gpus) {
-        if (taken.length === count) break;
-        if (this.inUse.has(gpu.id)) continue;
-        this.inUse.add(gpu.id);
-        const lock = await tryLock(this.lockPath(gpu), (owner) => (holder ??= owner));
-        if (lock) taken.push({ gpu, lock });
-        else this.inUse.delete(gpu.id);
-      }
+      let holder: Owner | GpuHolder | undefined;
       const giveBack = async () => {
         for (const { gpu, lock } of taken) {
+          rmSync(this.path(gpu) + HOLDER, { force: true });
           await lock.release();
           this.inUse.delete(gpu.id);
         }
       };
-      if (taken.length === count) {
-        const gpus = taken.map(({ gpu }) => gpu);
-        return {
-          gpus,
-          environment: visibleOnly(gpus),
-          holdFor: async (pid) => {
-            for (const { lock } of taken) await lock.holdFor(pid);
-          },
-          release: giveBack,
-        };
+      try {
+        this.open();
+        for (const gpu of this.gpus) {
+          if (taken.length === count) break;
+          if (this.inUse.has(gpu.id)) continue;
+          const lock = await this.reserve(gpu, (owner) => {
+            holder ??= readHolder(this.path(gpu) + HOLDER) ?? owner;
+          });
+          if (lock) taken.push({ gpu, lock });
+        }
+        if (taken.length === count) {
+          const gpus = taken.map(({ gpu }) => gpu);
+          const since = new Date().toISOString();
+          const tell = (worker?: Owner['worker']) => {
+            for (const gpu of gpus)
+              this.tell({ ...thisProcess(), ...by, gpu, since, ...(worker ? { worker } : {}) });
+          };
+          tell();
+          return {
+            gpus,
+            environment: visibleOnly(gpus),
+            async holdFor(pid) {
+              for (const { lock } of taken) await lock.holdFor(pid);
+              tell({ pid, started: startOf(pid) });
+            },
+            release: giveBack,
+          };
+        }
+      } catch (error) {
+        await giveBack();
+        throw explained(error, 'lease a GPU', this.folder);
       }
       // All or none: two engines that each held half of what they want would wait for ever.
       await giveBack();
@@ -130,8 +137,44 @@ export class GpuLeases {
     }
   }
 
-  private lockPath(gpu: Gpu): string {
+  /** undefined where another engine holds it. */
+  private async reserve(gpu: Gpu, held: (owner: Owner | undefined) => void): Promise<Lock | undefined> {
+    let lock: Lock | undefined;
+    // Two stages of this engine must not try the same card at once: its own lock would look like another engine's.
+    this.inUse.add(gpu.id);
+    try {
+      return (lock = await tryLock(this.path(gpu), held));
+    } finally {
+      if (!lock) this.inUse.delete(gpu.id);
+    }
+  }
+
+  /** Other users of the machine lease here, too, and pass over the leases of our dead. */
+  private open(): void {
+    if (mkdirSync(this.folder, { recursive: true }) !== undefined) chmodSync(this.folder, 0o777);
+  }
+
+  private tell(holder: GpuHolder): void {
+    const file = this.path(holder.gpu) + HOLDER;
+    // It may be another user's, who is dead: not to be written into, but to be replaced.
+    rmSync(file, { force: true });
+    writeFileSync(file, JSON.stringify(holder));
+  }
+
+  private path(gpu: Gpu): string {
     return join(this.folder, createHash('sha256').update(gpu.id).digest('hex').slice(0, 16));
+  }
+}
+
+/** Beside a card's lock: who holds it, in words for people. The lock alone decides. */
+const HOLDER = '.holder';
+
+function readHolder(file: string): GpuHolder | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as GpuHolder;
+  } catch {
+    // Given back at this moment, or being written.
+    return undefined;
   }
 }
 

@@ -13,7 +13,8 @@ import type { Decision } from '../plan/plan.js';
 import { dependencies, type Selection, selectStages } from '../plan/select.js';
 import { makeCrew } from './crew.js';
 import type { RunEvent } from './events.js';
-import { discoverGpus, GpuLeases, gpusOf } from './gpus.js';
+import { discoverGpus } from './gpu-list.js';
+import { GpuLeases, gpusOf } from './gpus.js';
 import { endMarked } from './process-group.js';
 import { RunBook } from './run-book.js';
 import { type FailureMode, schedule } from './scheduler.js';
@@ -187,9 +188,9 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
 }
 
 function asPlanned(instance: StageInstance): PlannedStage {
-  const { name, stage, kind, point, settings, inputs, outputs, seed } = instance;
+  const { name, stage, kind, point, settings, inputs, outputs, seed, resources } = instance;
   const types = Object.fromEntries(Object.entries(outputs).map(([output, { type }]) => [output, { type }]));
-  return { name, stage, kind, point, settings, inputs, outputs: types, seed };
+  return { name, stage, kind, point, settings, inputs, outputs: types, seed, cpus: resources.cpus };
 }
 
 /** With --only, what the stage depends on must be there. */

@@ -9,7 +9,7 @@ import type { Owner } from '../cache/owner.js';
 import { CacheError } from '../cache/trouble.js';
 import type { Experiment, FailureClass, Retry, StageInstance } from '../experiment/experiment.js';
 import type { Decision, OutputRecord, StageResult } from '../plan/plan.js';
-import type { GpuLease, GpuLeases } from './gpus.js';
+import type { GpuHolder, GpuLease, GpuLeases } from './gpus.js';
 import { changedInput } from './changed-input.js';
 import type { AttemptEnd, Progress } from './messages.js';
 import { oneAttempt } from './one-attempt.js';
@@ -98,8 +98,8 @@ export async function runStage(work: StageWork, listener: StageListener): Promis
     if (taken.result) return { status: 'cached', result: taken.result };
     attempt = taken.attempt;
     if (gpus > 0)
-      lease = await leases.take(gpus, cancel, (owner) =>
-        listener.waiting(`for a GPU in use by ${whose(owner)}`),
+      lease = await leases.take(gpus, { run: work.run, stage: work.instance.name }, cancel, (holder) =>
+        listener.waiting(`for a GPU in use by ${whose(holder)}`),
       );
     const end = await attempts(work, attempt, lease, listener);
     if (end.status !== 'ok') await attempt.abandon({ keep: true });
@@ -207,5 +207,8 @@ function given<T extends Record<string, string | undefined>>(values: T): { [K in
 
 const secondsSince = (begun: number) => (performance.now() - begun) / 1000;
 
-const whose = (owner: Owner | undefined) =>
-  owner ? `another engine (process ${owner.pid} on ${owner.host})` : 'another engine';
+function whose(owner: Owner | GpuHolder | undefined): string {
+  if (!owner) return 'another engine';
+  const engine = `another engine (process ${owner.pid} on ${owner.host})`;
+  return 'stage' in owner ? `${engine} for ${owner.stage} of run ${owner.run}` : engine;
+}
