@@ -441,7 +441,7 @@ export class RunDelivery {
     const { cursor, extras } = this.parts;
     const points = [...this.facts.planned.values()].filter(({ stage }) => stage === planned.stage);
     for (const [owner, step] of [[planned.name, 0] as const, [PARENT, points.indexOf(planned)] as const]) {
-      const files = pictures(planned, ended, extras, step);
+      const files = await pictures(planned, ended, extras, step);
       for (const { path, content } of files) await this.upload(owner, path, content);
       if (files.length > 0) await this.setTags(cursor.runs[owner]!, tags({ 'mlflow.loggedImages': true }));
     }

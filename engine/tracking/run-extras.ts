@@ -28,25 +28,38 @@ const sheets = [
   ['strip.png', ' strip'],
 ] as const;
 
-/** The sheets of faces that a stage left, as `images/<key>+step+<n>+timestamp+<t>+<id>.png`. */
-export function pictures(
+/** Longer side of the thumbnails that the image view shows, pixels, as MLflow's own client makes them. */
+const thumbnail = 256;
+
+/**
+ * The sheets of faces that a stage left, as `images/<key>+step+<n>+timestamp+<t>+<id>.png`, each with the WebP thumbnail beside it without
+ * which MLflow's image view stays empty.
+ */
+export async function pictures(
   stage: PlannedStage,
   ended: EventOf<'stage-ended'>,
   { folder }: Pick<RunExtras, 'folder'>,
   step = 0,
-): File[] {
-  return Object.values(ended.outputs).flatMap(({ digest }) => {
+): Promise<File[]> {
+  const files: File[] = [];
+  for (const { digest } of Object.values(ended.outputs)) {
     const inside = folder(digest as Digest);
-    if (inside === undefined) return [];
-    return sheets.flatMap(([name, suffix]) => {
-      if (!existsSync(join(inside, name))) return [];
-      const content = readFileSync(join(inside, name));
+    for (const [name, suffix] of inside === undefined ? [] : sheets) {
+      const path = join(inside!, name);
+      if (!existsSync(path)) continue;
       const key = `${stage.stage}${suffix}`.replace(/[^\w .-]/g, '_');
       // The same picture gets the same name when it is sent again.
       const id = uuid(`${stage.name} ${step} ${digest} ${name}`);
-      return [{ path: `images/${key}+step+${step}+timestamp+${milliseconds(ended.at)}+${id}.png`, content }];
-    });
-  });
+      const stem = `images/${key}+step+${step}+timestamp+${milliseconds(ended.at)}+${id}`;
+      const { default: sharp } = await import('sharp');
+      const small = sharp(path).resize(thumbnail, thumbnail, { fit: 'inside', withoutEnlargement: true });
+      files.push(
+        { path: `${stem}.png`, content: readFileSync(path) },
+        { path: `${stem}+compressed.webp`, content: await small.webp().toBuffer() },
+      );
+    }
+  }
+  return files;
 }
 
 /** [] where the artifact is gone or too large. */
