@@ -117,7 +117,7 @@ export async function takeAway(
   for (const digest of code) await session.takeAway(join(root, 'code', `${digest}.json`), 'swept');
 }
 
-/** Why results may not be removed by name; undefined where they may. */
+/** Either list is empty. */
 export interface Removal {
   removed: { key: StageKey; bytes: number; objects: Digest[] }[];
   refused: { key: StageKey; why: string }[];
@@ -128,7 +128,7 @@ export async function remove(
   cache: LocalCache,
   runs: RunNeeds,
   keys: readonly StageKey[],
-  wait: WaitOptions,
+  { dryRun, ...wait }: WaitOptions & { dryRun: boolean },
 ): Promise<Removal> {
   return sweeping(cache, wait, async (inventory) => {
     const { pinned, inUse } = needs(cache, runs);
@@ -158,7 +158,8 @@ export async function remove(
       );
       return { key, bytes, objects: objects.map(({ digest }) => digest) };
     });
-    await takeAway(cache, { results: keys, objects: [...gone], checkpoints: keys, failed: keys, code: [] });
+    const prey = { results: keys, objects: [...gone], checkpoints: keys, failed: keys, code: [] };
+    if (!dryRun) await takeAway(cache, prey);
     return { removed, refused };
   });
 }

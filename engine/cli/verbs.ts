@@ -1,5 +1,6 @@
 /** All verbs, in the order of the help. Each file declares its words and loads what it calls only when it is called. */
 import type { Command } from 'commander';
+import { cacheVerb } from './cache.js';
 import { compareVerb } from './compare.js';
 import { completionVerb } from './completion.js';
 import { dagVerb } from './dag.js';
@@ -36,6 +37,7 @@ export const verbs: readonly Verb[] = [
   reportVerb,
   syncVerb,
   gcVerb,
+  cacheVerb,
   doctorVerb,
   schemaVerb,
   completionVerb,
