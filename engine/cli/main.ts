@@ -26,13 +26,15 @@ const program = addCommon(new Command('cemiflow'))
   );
 for (const verb of verbs) addCommon(verb(program));
 
-// A reader that has seen enough (head, less) closes the pipe: that is no trouble. A run goes on without its audience.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+// A reader that has seen enough (head, less) closes the pipe, and a terminal may be closed (EIO): that is no trouble. A run goes on
+// without its audience.
+const isGone = ({ code }: NodeJS.ErrnoException) => code === 'EPIPE' || code === 'EIO';
+process.stdout.on('error', (error) => {
+  if (!isGone(error)) throw error;
   process.exit();
 });
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+process.stderr.on('error', (error) => {
+  if (!isGone(error)) throw error;
 });
 
 try {

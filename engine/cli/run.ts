@@ -19,6 +19,7 @@ import {
 } from './options.js';
 import { colorsFor, printJson, widthOf } from './output.js';
 import { printPlan } from './plan.js';
+import { listenForSignals } from './run-signals.js';
 import { openTracking } from './run-tracking.js';
 import { Exit, exitCodes, sayTrouble } from './trouble.js';
 
@@ -66,15 +67,22 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
   const experiment = await openExperiment(file, options);
   if (options.dryRun) return printPlan(experiment, options);
 
-  const [{ runExperiment }, { openScreen }, { endingLines }] = await Promise.all([
+  const [{ runExperiment }, { signalAtWork }, { openScreen }, { endingLines }] = await Promise.all([
     import('../run/run-experiment.js'),
+    import('../run/attempt-process.js'),
     import('./screen/screen.js'),
     import('./screen/ending.js'),
   ]);
   const colors = colorsFor(process.stderr, options.color);
   const words = { colors, quiet: options.quiet === true, verbose: options.verbose === true };
   const screen = await openScreen(process.stderr, words);
-  const signals = listenForSignals();
+  const signals = listenForSignals({
+    pause() {
+      screen.pause();
+      signalAtWork('SIGSTOP');
+    },
+    resume: () => signalAtWork('SIGCONT'),
+  });
   let shown = true;
   const tracking = await openTracking(experiment, runsDirOf(options), (text, trouble) => {
     if (shown) screen.take({ type: 'tracking', text, trouble });
@@ -180,20 +188,4 @@ function withoutDoneForce(argv: readonly string[], { stages }: Experiment, summa
 
 function failureMode({ keepGoing, failFast }: Options): FailureMode {
   return keepGoing ? 'keep-going' : failFast ? 'fail-fast' : 'finish';
-}
-
-/** The first signal is a wish, the second an order. SIGHUP: the terminal was closed. */
-function listenForSignals(): { stop: AbortSignal; kill: AbortSignal; close(): void } {
-  const stop = new AbortController();
-  const kill = new AbortController();
-  const heard = () => (stop.signal.aborted ? kill : stop).abort();
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const name of names) process.on(name, heard);
-  return {
-    stop: stop.signal,
-    kill: kill.signal,
-    close: () => {
-      for (const name of names) process.off(name, heard);
-    },
-  };
 }

@@ -13,6 +13,14 @@ import { endMarked, groupSize, signalGroup } from './process-group.js';
 export type Child = Pick<ChildProcess, 'pid' | 'once'> &
   PromiseLike<Death> & { stdout: Readable; stderr: Readable };
 
+/** The leaders of the groups at work, of this whole process. */
+const atWork = new Set<number>();
+
+/** Lets all that is at work stand still or go on: as the engine is in a group of its own, a terminal's Ctrl-Z reaches only it. */
+export function signalAtWork(signal: 'SIGSTOP' | 'SIGCONT'): void {
+  for (const leader of atWork) signalGroup(leader, signal);
+}
+
 export interface AttemptProcess {
   /** SIGTERM to all of the group. */
   stop(): void;
@@ -44,6 +52,7 @@ export function watchAttempt(child: Child, { mark, stdout, stderr, ours }: Watch
   const begun = performance.now();
   let stopped = false;
   let killed = false;
+  if (child.pid !== undefined) atWork.add(child.pid);
   const exited = new Promise<Death>((resolve) => {
     child.once('exit', (exitCode, signal) =>
       resolve({ exitCode: exitCode ?? undefined, signal: signal ?? undefined }),
@@ -78,6 +87,7 @@ export function watchAttempt(child: Child, { mark, stdout, stderr, ours }: Watch
     }, pollMilliseconds);
     await reading;
     clearInterval(watchdog);
+    if (child.pid !== undefined) atWork.delete(child.pid);
     return death;
   }
 

@@ -69,6 +69,11 @@ export function liveScreen(stream: WriteStream, options: LineOptions, clock = Da
     update([...lines, countsLine(width)].join('\n'));
   };
 
+  const leave = () => {
+    update.clear();
+    update.done();
+  };
+
   const timer = setInterval(() => {
     frame++;
     draw();
@@ -85,10 +90,10 @@ export function liveScreen(stream: WriteStream, options: LineOptions, clock = Da
       stream.write(lines.map((line) => `${line}\n`).join(''));
       draw();
     },
+    pause: leave,
     close() {
       clearInterval(timer);
-      update.clear();
-      update.done();
+      leave();
     },
   };
 }

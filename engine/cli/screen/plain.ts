@@ -29,6 +29,7 @@ export function plainScreen(stream: NodeJS.WritableStream, options: LineOptions,
       const lines = event.type === 'progress' ? progress(event.stage) : linesFor(event, state, options);
       for (const line of lines) write(line);
     },
+    pause() {},
     close() {},
   };
 }

@@ -5,6 +5,8 @@ import type { LineOptions } from './lines.js';
 
 export interface Screen {
   take(event: RunEvent): void;
+  /** Leaves the terminal to others for a while (Ctrl-Z); the next event takes it back. */
+  pause(): void;
   /** Leaves the stream as it was found, all lines written. */
   close(): void;
 }
