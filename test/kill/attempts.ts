@@ -43,10 +43,10 @@ export function attemptOf(pid: number, lines: readonly SpyLine[]): Attempt | und
   };
 }
 
-/** All of a log folder, in the order of their births. */
-export function readAttempts(folder: string): Attempt[] {
+/** Those of a log folder, all or some, in the order of their births. */
+export function readAttempts(folder: string, pids?: readonly number[]): Attempt[] {
   return readdirSync(folder)
-    .filter((name) => name.endsWith('.jsonl'))
+    .filter((name) => name.endsWith('.jsonl') && (pids?.includes(Number.parseInt(name)) ?? true))
     .flatMap((name) => {
       const lines = readFileSync(join(folder, name), 'utf8')
         .split('\n')

@@ -75,6 +75,7 @@ async function play({ times, seed, minutes }: Words, folder: string): Promise<nu
   const life = Math.max(3, 0.2 * reference.seconds);
 
   const rounds: Round[] = [];
+  const hits = new Map<string, number>();
   const killed = () => rounds.reduce((sum, { kills }) => sum + kills.length, 0);
   const until = begun + minutes * 60_000;
   while (killed() < times && (rounds.length === 0 || performance.now() < until)) {
@@ -85,6 +86,7 @@ async function play({ times, seed, minutes }: Words, folder: string): Promise<nu
       kills: times - killed(),
       life,
       reference,
+      hits,
       until,
       tell: (line) => console.log(`  ${line}`),
     });

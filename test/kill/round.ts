@@ -44,6 +44,8 @@ export interface RoundOptions {
   /** Longest life of an engine, seconds. */
   life: number;
   reference: RunSummary;
+  /** How often attempts of each stage kind were killed so far; counted on here. */
+  hits: Map<string, number>;
   /** performance.now() after which nothing is killed any more. */
   until: number;
   tell(line: string): void;
@@ -58,7 +60,7 @@ export const runWords = (file: string, runsDir: string): string[] => [
 ];
 
 export async function playRound(options: RoundOptions): Promise<Round> {
-  const { folder, file, random, life, tell } = options;
+  const { folder, file, random, life, hits, tell } = options;
   const [runsDir, logs] = [join(folder, 'runs'), join(folder, 'spy')];
   mkdirSync(logs, { recursive: true });
   const start = () => startCemiflow(runWords(file, runsDir), logs);
@@ -72,11 +74,13 @@ export async function playRound(options: RoundOptions): Promise<Round> {
     if (kills.length >= options.kills || performance.now() > options.until) {
       end = await finished(living);
     } else {
-      const ended = await Promise.race([living.ended, momentOf(random, life, logs)]);
+      const ended = await Promise.race([living.ended, momentOf(living, random, { life, logs, hits })]);
       if (ended === undefined) {
         const those = processesOf(logs).filter((pid) => pid !== living.pid);
         const done = strike(living, targets[random.int(targets.length)]!, random);
         kills.push(done);
+        const kinds = atWork(logs, done.victims).map(({ kind }) => kind);
+        for (const kind of kinds) hits.set(kind, (hits.get(kind) ?? 0) + 1);
         tell(
           `kill ${kills.length}: ${done.target}, ${((done.at - living.startedAt) / 1000).toFixed(1)} s into its run`,
         );
@@ -115,20 +119,45 @@ async function finished(engine: Engine): Promise<Ended | undefined> {
   return checked(await engine.ended);
 }
 
-/** Two times in three some time of an engine's life; else just after a stage has done its work, when the engine commits it. */
-async function momentOf(random: Random, life: number, logs: string): Promise<undefined> {
-  if (random.uniform() < 2 / 3) {
-    await sleep(1000 * life * random.uniform());
-    return undefined;
-  }
-  const delay = 80 * random.uniform();
-  const done = () => readdirSync(logs).filter((name) => name.endsWith('.done')).length;
-  const before = done();
+/**
+ * Resolves when it is time to kill: some time of an engine's life; or just after a stage has done its work, when the engine
+ * commits it; or some time after a stage has begun whose kind was killed less often than the others.
+ */
+async function momentOf(
+  engine: Engine,
+  random: Random,
+  { life, logs, hits }: { life: number; logs: string; hits: ReadonlyMap<string, number> },
+): Promise<undefined> {
   const patience = performance.now() + 1000 * life;
-  while (done() === before && performance.now() < patience) await sleep(2);
-  await sleep(delay);
+  const until = async (ready: () => boolean, milliseconds: number) => {
+    while (!ready() && performance.now() < patience) await sleep(milliseconds);
+  };
+  const delay = random.uniform();
+  switch (random.int(3)) {
+    case 0:
+      await sleep(1000 * life * delay);
+      break;
+    case 1: {
+      const done = () => readdirSync(logs).filter((name) => name.endsWith('.done')).length;
+      const before = done();
+      await until(() => done() > before, 2);
+      await sleep(80 * delay);
+      break;
+    }
+    default: {
+      const usual = [...hits.values()].reduce((a, b) => a + b, 0) / Math.max(1, hits.size);
+      await until(
+        () => atWork(logs, attemptsOf(engine.pid)).some(({ kind }) => (hits.get(kind) ?? 0) < usual),
+        50,
+      );
+      await sleep(1500 * delay);
+    }
+  }
   return undefined;
 }
+
+const atWork = (logs: string, pids: readonly number[]): Attempt[] =>
+  readAttempts(logs, pids).filter(({ end }) => end === undefined);
 
 /** An attempt whose engine is killed ends by itself. */
 function strike(engine: Engine, wanted: Target, random: Random): Kill {
