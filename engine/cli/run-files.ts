@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { listRuns, readHead, readJournal, type RunHead } from '../journal/reader.js';
-import { cacheRoot, isRunId, reportFile } from '../journal/run-folder.js';
+import { cacheRoot, isRunId, logFile, reportFile } from '../journal/run-folder.js';
 import type { CompareOptions, Comparison } from '../report/compare.js';
 import { foldRun, type RunRecord } from '../report/run.js';
 import { UsageError } from './trouble.js';
@@ -59,8 +59,15 @@ export async function compared(
   );
 }
 
+/** Of a failed stage's log, in the report. */
+const logLines = 15;
+
 /** @returns the report's path */
 export async function reported(runsDir: string, head: RunHead, file?: string): Promise<string> {
-  const { writeReport } = await import('../report/report.js');
-  return writeReport(recordOf(head), artifactsIn(runsDir), file ?? reportFile(head.folder));
+  const [{ writeReport }, { lastWords }] = await Promise.all([
+    import('../report/report.js'),
+    import('../run/stage-log.js'),
+  ]);
+  const logOf = (stage: string) => lastWords(logFile(head.folder, stage), logLines);
+  return writeReport(recordOf(head), artifactsIn(runsDir), file ?? reportFile(head.folder), logOf);
 }

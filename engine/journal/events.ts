@@ -17,6 +17,8 @@ export interface PlannedStage {
   inputs: Readonly<Record<string, readonly InputSource[]>>;
   outputs: Readonly<Record<string, { type: ArtifactType }>>;
   seed: number;
+  /** Threads it computes with; older journals do not say. */
+  cpus?: number;
 }
 
 export type JournalEvent = { at: string } & (

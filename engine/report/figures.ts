@@ -32,19 +32,24 @@ export async function drawPlots(material: Material): Promise<Plot[]> {
     await draw(
       'similarity',
       similarityPlot(comparison, axis),
-      `Mean similarity of generated images to their inquiry image over ${axis}.`,
+      `Mean cosine of generated images with their inquiry image over ${axis}. Dashed: sets without ${axis}.`,
     );
-  const curves = comparison.rows.map((row) => ({ label: row.label, points: readRoc(folder(row.stage)) }));
+  const curves = comparison.rows.map((row) => ({ row, points: readRoc(folder(row.stage)) }));
+  const replicas = comparison.rows.some((row) => row.n > 1) ? ' Of replicas, the first.' : '';
   for (const protocol of wants(material, 'roc') ? comparison.protocols : []) {
     const of = curves
-      .map(({ label, points }) => ({ label, points: points.get(protocol) ?? [] }))
+      .map(({ row, points }) => ({ row, points: points.get(protocol) ?? [] }))
       .filter(({ points }) => points.length > 0);
-    if (of.length > 0) await draw(`roc-${protocol}`, rocPlot(of, protocol), `ROC on ${protocol}.`);
+    if (of.length > 0)
+      await draw(`roc-${protocol}`, rocPlot(of, comparison.rows, protocol), `ROC on ${protocol}.${replicas}`);
   }
   for (const kind of wants(material, 'loss') ? ['diffusion-train', 'fr-train'] : []) {
     const losses = new Map(
       [...run.series].flatMap(([stage, metrics]) =>
-        run.planned.get(stage)?.kind === kind && metrics.has('loss') ? [[stage, metrics.get('loss')!]] : [],
+        // A point is no curve.
+        run.planned.get(stage)?.kind === kind && (metrics.get('loss')?.length ?? 0) > 1
+          ? [[stage, metrics.get('loss')!]]
+          : [],
       ),
     );
     if (losses.size > 0)
@@ -62,37 +67,56 @@ export async function plots(material: Material): Promise<Html> {
   return drawn.length === 0 ? raw('') : section('Plots', html`<div class="plots">${drawn}</div>`);
 }
 
-/** For each stage with strips: inquiry images, then one column a matrix point. The same rows, the same noise. */
+interface Strips {
+  inquiry: Buffer | undefined;
+  /** Stages with their points, in the order of the file. */
+  stages: Map<string, PlannedStage[]>;
+}
+
+/** Inquiry images, then one column a matrix point; stages with the same inquiry images stand beside each other. */
 export function grids(material: Material): Html {
   if (!wants(material, 'samples')) return raw('');
   const { run, folder } = material;
-  const byStage = new Map<string, PlannedStage[]>();
+  const found = new Map<string, Strips>();
   for (const stage of run.started.stages) {
-    if (readPicture(folder(stage.name), 'strip.png'))
-      byStage.set(stage.stage, [...(byStage.get(stage.stage) ?? []), stage]);
+    if (!readPicture(folder(stage.name), 'strip.png')) continue;
+    const inquiry = readPicture(folder(stage.name), 'inquiry.png');
+    const same = inquiry?.toString('base64') ?? stage.stage;
+    const strips = found.get(same) ?? { inquiry, stages: new Map<string, PlannedStage[]>() };
+    found.set(same, strips);
+    strips.stages.set(stage.stage, [...(strips.stages.get(stage.stage) ?? []), stage]);
   }
-  if (byStage.size === 0) return raw('');
-  const grid = ([name, points]: [string, PlannedStage[]]) => {
-    const inquiry = readPicture(folder(points[0]!.name), 'inquiry.png');
-    const columns = points.map(
-      (stage) =>
-        html`<div>
-          ${image(readPicture(folder(stage.name), 'strip.png')!, stage.name, true)}<br />${label(stage)}
-        </div>`,
-    );
-    return figure(
-      html`<div class="strips">
-        ${inquiry && html`<div class="gap">${image(inquiry, 'inquiry images', true)}<br />inquiry</div>`}${columns}
+  if (found.size === 0) return raw('');
+  const column = (picture: Buffer, alternative: string, words: string) =>
+    html`<div>${image(picture, alternative, true)}<br />${words}</div>`;
+  const group = (name: string, columns: readonly Html[]) =>
+    html`<div class="group">
+      <div class="name">${name}</div>
+      <div class="columns">${columns}</div>
+    </div>`;
+  const grid = ({ inquiry, stages }: Strips) =>
+    figure(
+      html`<div class="grid">
+        ${inquiry && group('', [column(inquiry, 'inquiry images', 'inquiry')])}
+        ${[...stages].map(([name, points]) =>
+          group(
+            name,
+            points.map((stage) =>
+              column(readPicture(folder(stage.name), 'strip.png')!, stage.name, pointOf(stage)),
+            ),
+          ),
+        )}
       </div>`,
-      `${name}: rows are inquiry images, one column a point; noise is the same along a row.`,
+      `Each row is one inquiry image, one column a point${stages.size > 1 ? '; ' : ' of the matrix; '}along a row of one stage the noise is the same.`,
     );
-  };
-  return section('Generated faces', html`<div class="plots">${[...byStage].map(grid)}</div>`);
+  return section('Generated faces', html`${[...found.values()].map(grid)}`);
 }
 
-function label(stage: PlannedStage): string {
+/** "m = 0.5" */
+function pointOf(stage: PlannedStage): string {
   const point = Object.entries(stage.point).map(([name, value]) => `${name} = ${value}`);
-  return point.length > 0 ? point.join(', ') : stage.name;
+  // A space that keeps the picture's line as high as the others'.
+  return point.join(', ') || '\u00a0';
 }
 
 export function pictures({ run, folder }: Material): Html {
@@ -116,8 +140,6 @@ export function pictures({ run, folder }: Material): Html {
   if (sheets.length === 0) return raw('');
   return section(
     'Pictures',
-    html`<div class="plots">
-      ${sheets.map(({ stage, picture, caption }) => figure(image(picture, stage.name, true), caption))}
-    </div>`,
+    html`${sheets.map(({ stage, picture, caption }) => figure(image(picture, stage.name, true), caption))}`,
   );
 }

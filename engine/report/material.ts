@@ -19,6 +19,8 @@ export interface Material {
   comparison: Comparison;
   /** The folder of an instance's output, the primary one without a name. */
   folder(stage: string, output?: string): string | undefined;
+  /** The end of an instance's log, where it is at hand. */
+  lastWords?(stage: string): string[];
 }
 
 export function folderOf(run: RunRecord, artifact: ArtifactFolder): Material['folder'] {

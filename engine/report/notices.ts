@@ -67,13 +67,16 @@ function unlikeCards(rows: readonly ComparisonRow[]): string[] {
       .filter((path) => !(path === 'epochs' && sizes.size > 1 && paths.has('steps') && equal('steps')))
       .sort()
       .map((path) => {
-        const byValue = grouped(carded, ({ leaves }) => leaves.get(path) ?? 'not stated');
+        const byValue = grouped(carded, ({ leaves }) =>
+          (leaves.get(path) ?? 'not stated').replace(/^"(.*)"$/, '$1'),
+        );
         return `Rows differ in ${path}: ${inWords(byValue, rows)}.`;
       })
   );
 }
 
-function leavesOf(value: unknown, path: string): [string, string][] {
+/** Every value of a card by its path: "data.settings.m". */
+export function leavesOf(value: unknown, path: string): [string, string][] {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     return [[path, JSON.stringify(value)]];
   return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, path ? `${path}.${name}` : name));

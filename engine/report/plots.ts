@@ -33,7 +33,7 @@ const config: TopLevelSpec['config'] = {
     titleFontWeight: 'normal',
     labelLimit: 260,
     orient: 'bottom',
-    columns: 3,
+    columns: 2,
   },
   view: { stroke: null },
   range: { category: colours },
@@ -46,6 +46,32 @@ const base = {
   height: 230,
   config,
 } as const;
+
+/** From pale to dark, for points along an axis. */
+const ramp = ['#9ecae9', '#6baed6', '#4292c6', '#2171b5', '#0b559f', '#083370'];
+
+/**
+ * A colour for each row, the same in every plot: rows with a point on the axis get darker along it, the others one of their own.
+ */
+function rowColours(rows: readonly ComparisonRow[]) {
+  const axis = axisOf(rows);
+  const swept = rows
+    .filter((row) => axis !== undefined && typeof row.params[axis] === 'number')
+    .sort((a, b) => Number(a.params[axis!]) - Number(b.params[axis!]));
+  const others = rows.filter((row) => !swept.includes(row));
+  const colourOf = (row: ComparisonRow) => {
+    const i = swept.indexOf(row);
+    if (i < 0) return colours[(1 + others.indexOf(row)) % colours.length]!;
+    return ramp[Math.round((i / Math.max(1, swept.length - 1)) * (ramp.length - 1))]!;
+  };
+  return { domain: rows.map((row) => row.label), range: rows.map(colourOf) };
+}
+
+/** Ticks at the points themselves, where they are few; else where Vega puts them. */
+const ticksAt = (values: readonly unknown[]) => {
+  const distinct = [...new Set(values)] as number[];
+  return distinct.length <= 9 ? { axis: { values: distinct, labelFlush: false as const } } : {};
+};
 
 /** A number that rows vary over (m, most often), or undefined where they do not. */
 export function axisOf(rows: readonly ComparisonRow[]): string | undefined {
@@ -72,8 +98,18 @@ export function accuracyPlot(comparison: Comparison, axis: string): TopLevelSpec
     };
   });
   const lines = level.map((row) => ({ y: row.metrics['avg/accuracy']! * 100, series: row.label }));
-  const colour = { field: 'series', type: 'nominal', title: null } as const;
-  const x = { field: 'x', type: 'quantitative', title: axis, scale: { zero: false } } as const;
+  // The colours that these rows have in the other plots; a sweep is one series here.
+  const { domain, range } = rowColours(level);
+  const sweeps = [...new Set(points.map((point) => point.series))];
+  const scale = { domain: [...sweeps, ...domain], range: [...sweeps.map(() => colours[0]!), ...range] };
+  const colour = { field: 'series', type: 'nominal', title: null, scale } as const;
+  const x = {
+    field: 'x',
+    type: 'quantitative',
+    title: axis,
+    scale: { zero: false },
+    ...ticksAt(points.map((point) => point.x)),
+  } as const;
   const y = { field: 'y', type: 'quantitative', title: 'AVG accuracy, %', scale: { zero: false } } as const;
   return {
     ...base,
@@ -115,15 +151,33 @@ export function similarityPlot(comparison: Comparison, axis: string): TopLevelSp
       .map((row) => ({ x: row.params[axis], y: row.metrics[metric], series: name })),
   );
   if (values.length === 0) return undefined;
+  const level = Object.entries(judges).flatMap(([metric, name]) =>
+    comparison.rows
+      .filter((row) => row.params[axis] === undefined && row.metrics[metric] !== undefined)
+      .map((row) => ({ y: row.metrics[metric], series: name })),
+  );
+  const colour = { field: 'series', type: 'nominal', title: null } as const;
+  const y = { field: 'y', type: 'quantitative', title: 'mean cosine' } as const;
+  const x = {
+    field: 'x',
+    type: 'quantitative',
+    title: axis,
+    ...ticksAt(values.map((value) => value.x)),
+  } as const;
   return {
     ...base,
-    data: { values },
-    mark: { type: 'line', point: { size: 60, filled: true } },
-    encoding: {
-      x: { field: 'x', type: 'quantitative', title: axis },
-      y: { field: 'y', type: 'quantitative', title: 'mean cosine to the inquiry image' },
-      color: { field: 'series', type: 'nominal', title: null },
-    },
+    layer: [
+      {
+        data: { values },
+        mark: { type: 'line', point: { size: 60, filled: true } },
+        encoding: { x, y, color: colour },
+      },
+      {
+        data: { values: level },
+        mark: { type: 'rule', strokeDash: [6, 4], strokeWidth: 1.8 },
+        encoding: { y, color: colour },
+      },
+    ],
   };
 }
 
@@ -134,21 +188,32 @@ export interface RocPoint {
 
 /** ROC with a logarithmic FAR axis, a line a row. */
 export function rocPlot(
-  curves: readonly { label: string; points: readonly RocPoint[] }[],
+  curves: readonly { row: ComparisonRow; points: readonly RocPoint[] }[],
+  rows: readonly ComparisonRow[],
   title: string,
 ): TopLevelSpec {
-  const values = curves.flatMap(({ label, points }) =>
-    points.filter((point) => point.far > 0).map((point) => ({ x: point.far, y: point.tar, series: label })),
+  const values = curves.flatMap(({ row, points }) =>
+    points
+      .filter((point) => point.far > 0)
+      .map((point) => ({ x: point.far, y: point.tar, series: row.label })),
   );
+  const least = Math.min(...values.map(({ x }) => x));
+  const decades = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1].filter((far) => far >= least);
   return {
     ...base,
     title: { text: title, fontSize: 13, fontWeight: 'normal', anchor: 'start' },
     data: { values },
     mark: { type: 'line', strokeWidth: 1.6 },
     encoding: {
-      x: { field: 'x', type: 'quantitative', title: 'false accept rate', scale: { type: 'log' } },
+      x: {
+        field: 'x',
+        type: 'quantitative',
+        title: 'false accept rate',
+        scale: { type: 'log' },
+        axis: { values: decades, labelFlush: false },
+      },
       y: { field: 'y', type: 'quantitative', title: 'true accept rate', scale: { zero: false } },
-      color: { field: 'series', type: 'nominal', title: null, sort: null },
+      color: { field: 'series', type: 'nominal', title: null, scale: rowColours(rows) },
     },
   };
 }

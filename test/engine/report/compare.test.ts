@@ -376,6 +376,97 @@ test('the report is one file: pictures inside, names escaped, weights from outsi
   expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
 });
 
+async function reportOf(run: RunRecord, files: Record<string, string> = {}, log: string[] = []) {
+  const folder = mkdtempSync(join(tmpdir(), 'report-'));
+  folders.push(folder);
+  for (const [file, content] of Object.entries(files)) {
+    mkdirSync(join(folder, file, '..'), { recursive: true });
+    writeFileSync(join(folder, file), content);
+  }
+  const page = join(folder, 'report.html');
+  return readFileSync(
+    await writeReport(
+      run,
+      (digest) => join(folder, digest),
+      page,
+      () => log,
+    ),
+    'utf8',
+  );
+}
+
+test('the heading says on what was computed, not what was asked for', async () => {
+  const run = journalled({ a: { kind: 'faces-render' }, b: { kind: 'fr-train' }, c: { kind: 'fr-train' } });
+  expect(await reportOf(run)).toContain('device cpu');
+  for (const [stage, device] of [
+    ['a', 'cpu'],
+    ['b', 'onnx'],
+    ['c', 'onnx'],
+  ] as const)
+    run.results.get(stage)!.device = device;
+  run.started.device = 'auto';
+  for (const [i, stage] of run.started.stages.entries()) stage.cpus = i + 1;
+  const text = await reportOf(run);
+  expect(text).toContain('on onnx (2 stages) and cpu (1), 1 or 2 or 3 threads a stage');
+  expect(text).not.toContain('device auto');
+});
+
+test('what failed comes first, with its reason and the end of its log, and what was not run', async () => {
+  const run = journalled({
+    a: { kind: 'fr-train', status: 'failed' },
+    b: { kind: 'evaluate', status: 'skipped' },
+    c: { kind: 'evaluate', metrics: score(0.9) },
+  });
+  run.results.get('a')!.error = 'out of <memory>';
+  const text = await reportOf(run, {}, ['step 7', 'killed']);
+  expect(text.indexOf('What failed')).toBeLessThan(text.indexOf('Comparison'));
+  expect(text).toMatch(/out of &lt;memory&gt;<\/span\s*><pre>step 7\nkilled<\/pre>/);
+  expect(text.replace(/\s+/g, ' ')).toContain('Not run to its end: b. What follows shows what did end well.');
+  const ok = await reportOf(journalled({ c: { kind: 'evaluate', metrics: score(0.9) } }));
+  expect(ok).not.toMatch(/What failed|Not finished/);
+});
+
+test('protocol cards show what is equal once and what differs side by side', async () => {
+  const run = journalled({
+    a: { kind: 'evaluate', metrics: score(0.9) },
+    b: { kind: 'evaluate', metrics: score(0.9) },
+  });
+  const card = (margin: number, more = {}) =>
+    JSON.stringify({
+      card: { folds: { lfw: 10, cfp: 10, age: 10 }, margin, data: { weights: 'f'.repeat(64), ...more } },
+    });
+  const text = (
+    await reportOf(run, { 'a/result.json': card(0.3), 'b/result.json': card(0.4, { m: 0 }) })
+  ).replace(/>\s+</g, '><');
+  expect(text).toContain('<td>folds</td><td>10 each: lfw, cfp, age</td>');
+  expect(text).toContain(`<code title="${'f'.repeat(64)}">ffffffffffff</code>`);
+  expect(text).toContain('<td>margin</td><td>0.3</td><td>0.4</td>');
+  expect(text).toMatch(/Entries that only some rows have: 1<.*<td>data › m<\/td><td>–<\/td><td>0<\/td>/s);
+});
+
+test('sets from the same inquiry images stand in one grid, others in one of their own', async () => {
+  const run = journalled({
+    'cemi@m=0': { kind: 'generate', point: { m: 0 } },
+    'cemi@m=1': { kind: 'generate', point: { m: 1 } },
+    dcface: { kind: 'generate' },
+    other: { kind: 'generate' },
+  });
+  const files = Object.fromEntries(
+    ['cemi@m=0', 'cemi@m=1', 'dcface', 'other'].flatMap((stage) => [
+      [`${stage}/strip.png`, `strip of ${stage}`],
+      [`${stage}/inquiry.png`, stage === 'other' ? 'other people' : 'people'],
+    ]),
+  );
+  const text = await reportOf(run, files);
+  const grids = text.split('<div class="grid">').slice(1);
+  const names = grids.map((grid) => [...grid.matchAll(/class="name">([^<]*)</g)].map(([, name]) => name));
+  expect(names).toEqual([
+    ['', 'cemi', 'dcface'],
+    ['', 'other'],
+  ]);
+  expect(grids[0]).toContain('m = 1');
+});
+
 test('report.plots says which plots are drawn', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'report-'));
   folders.push(folder);
