@@ -6,6 +6,7 @@ import type { StageKey } from '../digest.js';
 import { keyOf } from '../plan/key.js';
 import type { KeyComponents, OutputRecord, StageResult } from '../plan/plan.js';
 import type { Uses } from './in-use.js';
+import type { LateSync } from './late-sync.js';
 import type { Lock } from './lock.js';
 import type { Objects } from './objects.js';
 import type { Results } from './results.js';
@@ -52,12 +53,18 @@ export interface AttemptParts {
   objects: Objects;
   results: Results;
   uses: Uses;
+  late: LateSync;
   /** Called with the result when it is in place. */
   committed(): Promise<void>;
 }
 
+/** A stage that took longer is on disk before it counts as done and its checkpoint goes; a power cut takes shorter ones only. */
+const worthWaitingSeconds = 1;
+/** So many paths that are not on disk yet, and not more, may have gathered. */
+const mostWaiting = 500;
+
 export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
-  const { key, root, lock, session, objects, results, uses } = parts;
+  const { key, root, lock, session, objects, results, uses, late } = parts;
   const checkpoint = join(root, 'checkpoints', key);
   const failed = join(root, 'failed', key);
   const outputs = await session.path('outputs');
@@ -91,7 +98,9 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
         // The record of the code is shared with results that may be swept now.
         await uses.addOrFail(components.code);
         await uses.settled();
-        await results.write(result, await session.open());
+        await results.write(result, await session.open(), late);
+        // What is done again in less time than a disk takes to answer is not waited for.
+        if (by.seconds > worthWaitingSeconds || late.waiting > mostWaiting) await late.settled();
         return result;
       });
       await removeTree(checkpoint);

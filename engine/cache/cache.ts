@@ -17,6 +17,7 @@ import { type WaitOptions, takeLock } from './lock.js';
 import { Objects } from './objects.js';
 import { type Read, Results } from './results.js';
 import { Session } from './session.js';
+import { LateSync } from './late-sync.js';
 import { StatCache } from './stat-cache.js';
 import { errno, guarded } from './trouble.js';
 
@@ -93,6 +94,7 @@ export class LocalCache implements Cache {
   readonly uses: Uses;
   /** When the stat cache was saved last, by performance.now(). */
   private saved = 0;
+  readonly late = new LateSync();
 
   constructor(
     readonly root: string,
@@ -102,7 +104,7 @@ export class LocalCache implements Cache {
   ) {
     this.stats = new StatCache(join(root, 'stat.json'));
     this.uses = new Uses(root, session);
-    this.objects = new Objects(root, this.stats, session, this.uses);
+    this.objects = new Objects(root, this.stats, session, this.uses, this.late);
     this.results = new Results(root);
   }
 
@@ -137,7 +139,7 @@ export class LocalCache implements Cache {
   }
 
   async beginAttempt(key: StageKey, { force = false, ...wait }: BeginOptions = {}): Promise<Begun> {
-    const { root, session, objects, results, uses } = this;
+    const { root, session, objects, results, uses, late } = this;
     const lock = await guarded('lock a stage', root, () => takeLock(join(root, 'locks', key), wait));
     try {
       // Its checkpoint, and what was found before on a disk that was full then.
@@ -149,7 +151,9 @@ export class LocalCache implements Cache {
         return { result: found };
       }
       const committed = () => this.flush(SAVE_MILLISECONDS);
-      return { attempt: await openAttempt({ key, root, lock, session, objects, results, uses, committed }) };
+      return {
+        attempt: await openAttempt({ key, root, lock, session, objects, results, uses, late, committed }),
+      };
     } catch (error) {
       await lock.release();
       throw error;
@@ -166,7 +170,7 @@ export class LocalCache implements Cache {
 
   async digestPath(path: string): Promise<Digest> {
     const read = await readOutside(path, (stamp) => this.stats.recall(path, stamp));
-    if (read.fresh) this.stats.learn(path, read.stamp, read.digest, read.newest);
+    if (read.fresh) this.stats.learn(path, read.stamp, read.digest, { newest: read.newest });
     return read.digest;
   }
 
@@ -183,8 +187,12 @@ export class LocalCache implements Cache {
   }
 
   async close(): Promise<void> {
-    await this.flush();
-    this.uses.close();
-    await this.session.close();
+    try {
+      await guarded('store results', this.root, () => this.late.settled());
+    } finally {
+      await this.flush();
+      this.uses.close();
+      await this.session.close();
+    }
   }
 }

@@ -1,5 +1,6 @@
 /** Writing that a power cut cannot tear: into a temporary file, fsync, rename, fsync of the folder. */
 import { randomUUID } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errno } from './trouble.js';
@@ -25,6 +26,27 @@ export async function writeDurably(path: string, text: string, temporary: string
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/**
+ * Replaces `path` by `text`, all or nothing for everybody who looks; a power cut may tear it until it and its folder are synced. For
+ * files whose readers can tell.
+ */
+export function writeInPlace(path: string, text: string, temporary: string): void {
+  const beside = join(temporary, randomUUID());
+  try {
+    const file = openSync(beside, 'wx');
+    try {
+      writeFileSync(file, text);
+    } finally {
+      closeSync(file);
+    }
+    mkdirSync(dirname(path), { recursive: true });
+    renameSync(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
 }
 
 export async function syncFolder(path: string): Promise<void> {

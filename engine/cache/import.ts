@@ -235,6 +235,7 @@ async function settle(
     await cache.results.write(
       { ...result, components: { ...result.components, codeParts } },
       await cache.session.open(),
+      cache.late,
     );
     written++;
   }

@@ -2,12 +2,12 @@
  * The artifacts, by the digest of their content: <cache>/objects/ab/<digest>/, read-only. They are checked on use, and
  * what does not have its digest any more is moved away, never used.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { chmod, copyFile, mkdir, rename } from 'node:fs/promises';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { copyFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { type Listing, digestOfListing, listArtifact } from './artifact.js';
-import { sync, syncFolder } from './durable.js';
+import type { LateSync } from './late-sync.js';
 import type { Uses } from './in-use.js';
 import { type Session, removeTree } from './session.js';
 import type { StatCache } from './stat-cache.js';
@@ -24,6 +24,7 @@ export class Objects {
     private readonly stats: StatCache,
     private readonly session: Session,
     private readonly uses: Uses,
+    private readonly late: LateSync,
   ) {}
 
   path(digest: string): string {
@@ -147,7 +148,8 @@ export class Objects {
   }
 
   /**
-   * Moves a folder whose content has that digest into place, durable and read-only. It is gone afterwards.
+   * Moves a folder whose content has that digest into place, read-only; it is on disk when `late` has settled. The folder is gone
+   * afterwards.
    * @param listing of the folder, as it was hashed.
    */
   async place(digest: Digest, folder: string, listing: Listing): Promise<void> {
@@ -157,15 +159,8 @@ export class Objects {
     if (statSync(path, { throwIfNoEntry: false }) && !(await this.trouble(digest))) {
       return removeTree(folder);
     }
-    for (const file of listing.files) {
-      await sync(join(folder, file.path));
-      await chmod(join(folder, file.path), file.executable ? 0o555 : 0o444);
-    }
-    for (const below of listing.folders.toReversed()) {
-      await syncFolder(join(folder, below));
-      await chmod(join(folder, below), 0o555);
-    }
-    await syncFolder(folder);
+    for (const file of listing.files) chmodSync(join(folder, file.path), file.executable ? 0o555 : 0o444);
+    for (const below of listing.folders.toReversed()) chmodSync(join(folder, below), 0o555);
     const now = listArtifact(folder, digest.slice(0, 12));
     if (!sameContent(listing, now)) {
       throw new CacheError(
@@ -173,18 +168,22 @@ export class Objects {
         'Let the stage wait for the programs it starts: one of them still writes.',
       );
     }
-    await mkdir(dirname(path), { recursive: true });
+    mkdirSync(dirname(path), { recursive: true });
     try {
-      await rename(folder, path);
+      renameSync(folder, path);
     } catch (error) {
       // Another engine was faster with the same content.
       if (!['ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')) throw error;
       return removeTree(folder);
     }
     // Last, since a folder that cannot be written cannot be moved either.
-    await chmod(path, 0o555);
-    await syncFolder(dirname(path));
-    this.stats.learn(digest, now.stamp, digest);
+    chmodSync(path, 0o555);
+    const inside = [...listing.files.map((file) => file.path), ...listing.folders].map((name) =>
+      join(path, name),
+    );
+    const onDisk = this.late.add(...inside, path, dirname(path));
+    // After a power cut before that it is read once more, and rebuilt where it is not whole.
+    this.stats.learn(digest, now.stamp, digest, { onDisk });
   }
 }
 

@@ -4,11 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { StageKey } from '../digest.js';
 import type { KeyComponents, StageResult } from '../plan/plan.js';
 import { differences } from '../plan/differences.js';
-import { writeDurably } from './durable.js';
+import { writeDurably, writeInPlace } from './durable.js';
+import type { LateSync } from './late-sync.js';
 import { errno, explained, isMissing } from './trouble.js';
 
 const FORMAT = 'cemiflow-result/1';
@@ -92,14 +93,17 @@ export class Results {
     }
   }
 
-  async write(result: StageResult, temporary: string): Promise<void> {
+  /** It is in place at once, and on disk when `late` has settled: until then a power cut may tear it, which `read` notices. */
+  async write(result: StageResult, temporary: string, late: LateSync): Promise<void> {
     const { codeParts, ...components } = result.components;
     const bare = { ...result, components };
     if (statSync(this.partsPath(components.code), { throwIfNoEntry: false }) === undefined) {
       await writeDurably(this.partsPath(components.code), JSON.stringify(codeParts), temporary);
     }
     const stored: Stored = { format: FORMAT, sha256: sha256(JSON.stringify(bare)), result: bare };
-    await writeDurably(this.path(result.key), JSON.stringify(stored), temporary);
+    const path = this.path(result.key);
+    writeInPlace(path, JSON.stringify(stored), temporary);
+    void late.add(path, dirname(path));
     if (this.index) this.enter(result);
   }
 

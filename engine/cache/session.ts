@@ -3,7 +3,7 @@
  * found and removed by the next one.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HEARTBEAT_SECONDS } from './lock.js';
@@ -112,6 +112,12 @@ function isAbandoned(folder: string): boolean {
 
 /** Removes a folder that may be read-only, or was a moment ago. */
 export async function removeTree(path: string): Promise<void> {
+  // Of a stage's folders most are empty by then, or were never made.
+  try {
+    return rmdirSync(path);
+  } catch (error) {
+    if (isMissing(error) && !existsSync(path)) return;
+  }
   const openUp = async (folder: string): Promise<void> => {
     await chmod(folder, 0o755);
     for (const entry of await readdir(folder, { withFileTypes: true })) {

@@ -29,12 +29,28 @@ export class StatCache {
     return entry?.stamp === stamp ? (entry.digest as Digest) : undefined;
   }
 
-  /** @param newest the newest time in the stamp, milliseconds, where somebody else may be writing. */
-  learn(name: string, stamp: string, digest: Digest, newest = 0): void {
+  /**
+   * @param newest the newest time in the stamp, milliseconds, where somebody else may be writing.
+   * @param onDisk when the content is: a power cut could leave the stamp without it, so it is not saved before.
+   */
+  learn(
+    name: string,
+    stamp: string,
+    digest: Digest,
+    { newest = 0, onDisk }: { newest?: number; onDisk?: Promise<void> } = {},
+  ): void {
     if (Date.now() - newest < SETTLED_MILLISECONDS) return;
-    this.entries.set(name, { stamp, digest });
-    this.learnt.set(name, { stamp, digest });
+    const entry = { stamp, digest };
+    this.entries.set(name, entry);
     this.forgotten.delete(name);
+    if (!onDisk) this.learnt.set(name, entry);
+    else
+      onDisk.then(
+        () => {
+          if (this.entries.get(name) === entry) this.learnt.set(name, entry);
+        },
+        () => undefined,
+      );
   }
 
   forget(name: string): void {

@@ -1,5 +1,17 @@
-/** Writes a run's journal: lines are appended, never rewritten, and are on disk before the engine acts on what they say. */
-import { closeSync, fsyncSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
+/**
+ * Writes a run's journal: lines are appended, never rewritten, and are in the file before the engine acts on what they say: whoever kills
+ * the engine loses none. They are on the disk itself a moment later, for power cuts; at the run's end before anything else happens.
+ */
+import {
+  closeSync,
+  fsync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { thisProcess } from '../cache/owner.js';
 import { explained } from '../cache/trouble.js';
@@ -42,6 +54,7 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
     }
   }, HEARTBEAT_SECONDS * 1000);
   heart.unref();
+  const disk = new Disk(file);
   return {
     run,
     folder,
@@ -50,15 +63,55 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
       inWordsOfTrouble(folder, () => {
         // One write a line: a crash tears at most the last line.
         writeSync(file, `${JSON.stringify(timed)}\n`);
-        if (mustLast(timed)) fsyncSync(file);
+        if (timed.type === 'run-ended') fsyncSync(file);
+        else if (mustLast(timed)) disk.ask();
+        disk.complain();
       });
       return timed;
     },
     close() {
       clearInterval(heart);
-      closeSync(file);
+      disk.close();
     },
   };
+}
+
+/** fsync beside the work: one at a time, each for all that was written before it began. */
+class Disk {
+  private busy = false;
+  private again = false;
+  private closing = false;
+  private trouble: unknown;
+
+  constructor(private readonly file: number) {}
+
+  ask(): void {
+    if (this.busy) {
+      this.again = true;
+      return;
+    }
+    this.busy = true;
+    this.again = false;
+    fsync(this.file, (error) => {
+      this.busy = false;
+      if (error) this.trouble ??= error;
+      if (this.closing) closeSync(this.file);
+      else if (this.again) this.ask();
+    });
+  }
+
+  /** @throws what an earlier fsync answered, once */
+  complain(): void {
+    const { trouble } = this;
+    this.trouble = undefined;
+    if (trouble !== undefined) throw trouble;
+  }
+
+  /** The number of an open file must not go to another one while a thread syncs it. */
+  close(): void {
+    this.closing = true;
+    if (!this.busy) closeSync(this.file);
+  }
 }
 
 /** @throws CacheError for what the file system refuses: no space, no permission */
