@@ -47,6 +47,7 @@ async function show(
   const record = recordOf(head);
   const { duration, fewMetrics, figure, memory } = await import('./screen/words.js');
   const { logFile } = await import('../journal/run-folder.js');
+  const { devicesOf } = await import('../report/run.js');
   const folderOf = artifactsIn(runsDir);
   const stages = record.started.stages.map(({ name, kind }) => {
     const end = record.results.get(name);
@@ -87,7 +88,7 @@ async function show(
       : '';
     printLines([
       `${c.bold(started.name)} ${head.run}: ${head.state}`,
-      `${started.at} on ${started.host}, seed ${started.seed}, device ${started.device}, cemiflow ${started.version}${commit}`,
+      `${started.at} on ${started.host}, seed ${started.seed}, ${devicesOf(record)}, cemiflow ${started.version}${commit}`,
       `cemiflow ${started.command.join(' ')}`,
       '',
       ...columns(

@@ -2,7 +2,7 @@
 import { duration } from '../plan/why.js';
 import type { Material } from './material.js';
 import { type Html, html, notes, raw, section, table } from './page.js';
-import type { RunRecord } from './run.js';
+import { devicesOf } from './run.js';
 
 export function heading({ run }: Material, title: string): Html {
   const { started, ended } = run;
@@ -10,7 +10,7 @@ export function heading({ run }: Material, title: string): Html {
     `run ${started.run}`,
     started.at.slice(0, 16).replace('T', ' ') + ' UTC',
     ended ? `${ended.status} after ${duration(ended.seconds)}` : 'not ended',
-    devices(run),
+    devicesOf(run),
     `seed ${started.seed}`,
     started.git
       ? `commit ${started.git.commit.slice(0, 10)}${started.git.dirty ? ', with changes' : ''}`
@@ -24,23 +24,6 @@ export function heading({ run }: Material, title: string): Html {
     <p class="soft">${facts.join(' · ')}</p>
     <pre>cemiflow ${started.command.join(' ')}</pre>
     ${notes([...(started.report.notes ?? []), ...warnings])}`;
-}
-
-/** "on onnx (31 stages) and cpu (3), 2 threads": what was really computed on, by this run or the one whose result it took. */
-function devices({ started, results }: RunRecord): string {
-  const counts = new Map<string, number>();
-  for (const { device } of results.values())
-    if (device !== undefined && device !== 'auto') counts.set(device, (counts.get(device) ?? 0) + 1);
-  if (counts.size === 0) return `device ${started.device}`;
-  const most = [...counts].sort((a, b) => b[1] - a[1]);
-  const [only] = most.length === 1 ? most : [];
-  const words = only
-    ? only[0]
-    : most.map(([device, n], i) => `${device} (${n}${i === 0 ? ' stages' : ''})`).join(' and ');
-  const cpus = [...new Set(started.stages.flatMap((stage) => stage.cpus ?? []))].sort((a, b) => a - b);
-  const threads =
-    cpus.length === 0 ? '' : `, ${cpus.join(' or ')} ${cpus.at(-1) === 1 ? 'thread' : 'threads'} a stage`;
-  return `on ${words}${threads}`;
 }
 
 /** Nothing where all went well. */

@@ -68,3 +68,20 @@ export function ancestors(run: RunRecord, name: string): PlannedStage[] {
   }
   return order;
 }
+
+/** "on onnx (31 stages) and cpu (3), 2 threads": what was really computed on, by this run or the one whose result it took. */
+export function devicesOf({ started, results }: RunRecord): string {
+  const counts = new Map<string, number>();
+  for (const { device } of results.values())
+    if (device !== undefined && device !== 'auto') counts.set(device, (counts.get(device) ?? 0) + 1);
+  if (counts.size === 0) return `device ${started.device}`;
+  const most = [...counts].sort((a, b) => b[1] - a[1]);
+  const [only] = most.length === 1 ? most : [];
+  const words = only
+    ? only[0]
+    : most.map(([device, n], i) => `${device} (${n}${i === 0 ? ' stages' : ''})`).join(' and ');
+  const cpus = [...new Set(started.stages.flatMap((stage) => stage.cpus ?? []))].sort((a, b) => a - b);
+  const threads =
+    cpus.length === 0 ? '' : `, ${cpus.join(' or ')} ${cpus.at(-1) === 1 ? 'thread' : 'threads'} a stage`;
+  return `on ${words}${threads}`;
+}

@@ -8,6 +8,13 @@ const stages = `
   top: { uses: ./fake.js, with: { value: 1 } }
   sum: { uses: ./fake-evaluate.js, matrix: { v: [1, 2] }, inputs: { a: top }, with: { value: "\${{ matrix.v }}" } }`;
 
+const schemaOf = (name: string) =>
+  new Ajv2020({ allowUnionTypes: true }).compile(
+    JSON.parse(
+      readFileSync(new URL(`../../../schemas/${name}.schema.json`, import.meta.url), 'utf8'),
+    ) as object,
+  );
+
 async function twoRuns(): Promise<Lab> {
   const lab = Lab.create();
   const fake = readFileSync(lab.path('fake.js'), 'utf8');
@@ -21,12 +28,12 @@ async function twoRuns(): Promise<Lab> {
 
 test('list shows the runs that have a stage for which the filter holds, and names it', async () => {
   await using lab = await twoRuns();
-  const listed = async (...words: string[]) =>
-    (
-      JSON.parse((await lab.cemiflow('list', ...words, '--json')).stdout) as {
-        runs: { matches?: string[] }[];
-      }
-    ).runs;
+  const valid = schemaOf('list');
+  const listed = async (...words: string[]) => {
+    const answer: unknown = JSON.parse((await lab.cemiflow('list', ...words, '--json')).stdout);
+    expect(valid(answer), JSON.stringify(valid.errors)).toBe(true);
+    return (answer as { runs: { matches?: string[] }[] }).runs;
+  };
   expect(await listed()).toHaveLength(2);
   // The sums are 2 and 3 in the first run, 6 and 7 in the second, which is the newest.
   expect((await listed('metrics.sum > 6')).map(({ matches }) => matches)).toEqual([['sum@v=2']]);
@@ -67,8 +74,7 @@ test('compare over all runs shows the rows for which the filter holds', async ()
   expect(answer.rows.map(({ metrics }) => metrics.sum)).toEqual([6, 7, 3]);
   expect(answer.rows[0]!.label).toMatch(/^\d{8}-\d{6}-[0-9a-f]{4}:sum@v=1$/);
   expect(answer.notices[0]).toBe('1 of 4 rows are not shown: the filter does not hold.');
-  const schema = readFileSync(new URL('../../../schemas/compare.schema.json', import.meta.url), 'utf8');
-  const valid = new Ajv2020({ allowUnionTypes: true }).compile(JSON.parse(schema) as object);
+  const valid = schemaOf('compare');
   expect(valid(answer), JSON.stringify(valid.errors)).toBe(true);
   const none = await lab.cemiflow('compare', '--where', 'metrics.sum > 100');
   expect(none.exitCode).toBe(2);
