@@ -9,9 +9,9 @@ import { ImageSetWriter } from '../data/image-set.js';
 import type { SetProvenance } from '../data/provenance.js';
 import { writeVerification } from '../data/verification-set.js';
 import { findPhotos, type PhotoFolder } from './import/folder.js';
-import { ledgerLines, summarise, writeLedger } from './import/ledger.js';
+import { type LedgerLine, ledgerLines, lossesOf, summarise, writeLedger } from './import/ledger.js';
 import { lookAtAll } from './import/look.js';
-import { isUsable, LookedStore } from './import/looked.js';
+import { isUsable, LookedStore, type Sight } from './import/looked.js';
 import { type Person, select } from './import/selection.js';
 import { drawPairs } from './pairs/draw.js';
 import { type ListedPair, photosOf, protocolName, protocolOf } from './pairs/pair.js';
@@ -68,7 +68,7 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
   const lines = ledgerLines(found, store.looked, used, selection.left);
   const source = settings.source || shownAs;
   const summary = summarise(source, lines);
-  const provenance = provenanceOf(settings, source, found, summary.counts, context.seed);
+  const provenance = provenanceOf(settings, source, found, lossesOf(lines), context.seed);
 
   writePeople(context.output('images'), size, selection.images, store, provenance);
   if (settings.split.inquiry > 0)
@@ -84,22 +84,13 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
       images: inPairs.size,
     }),
   );
-  const { counts } = summary;
   writeLedger(context.output('ledger'), summary, lines, {
     alignment: alignmentOf(settings),
     pairs: pairs.length,
   });
+  tellOfFaces(context, lines);
   context.metric('images', used.images.size);
   context.metric('identities', selection.images.length);
-  context.metric(
-    'no_face',
-    (counts['no_face'] ?? 0) + store.looked.filter(({ sight }) => sight === 'centre_crop').length,
-  );
-  context.metric('several_faces', counts['several faces'] ?? 0);
-  context.metric(
-    'unreadable',
-    ['no_picture', 'unsupported', 'damaged'].reduce((sum, fate) => sum + (counts[fate] ?? 0), 0),
-  );
   context.metric('pairs', pairs.length);
 }
 
@@ -120,9 +111,26 @@ function tellOfFolders(
   remarks.forEach((remark) => context.warn(remark));
   if (empty.length > 0)
     context.warn(
-      `${empty.length} people's folders are empty: ${empty.slice(0, 5).join(', ')}${empty.length > 5 ? ', ..' : ''}`,
+      `people's folders without any file, ${empty.length}: ${empty.slice(0, 5).join(', ')}${empty.length > 5 ? ', ..' : ''}`,
     );
   if (passedOver > 0) context.log(`${passedOver} hidden files and folders are passed over`);
+}
+
+/** Metrics of what was found on the pictures; loudly where something is used that may be no face. */
+function tellOfFaces(context: StageContext<FacesImportSettings>, lines: readonly LedgerLine[]): void {
+  const count = (is: (line: LedgerLine) => boolean) => lines.filter(is).length;
+  const seen = (sight: Sight) => count(({ looked }) => looked?.sight === sight);
+  context.metric('no_face', seen('no_face') + seen('centre_crop'));
+  context.metric(
+    'several_faces',
+    count(({ looked }) => (looked?.faces ?? 0) > 1),
+  );
+  context.metric('unreadable', seen('no_picture') + seen('unsupported') + seen('damaged'));
+  const blind = count(({ uses, looked }) => uses.length > 0 && looked!.sight === 'centre_crop');
+  if (blind > 0)
+    context.warn(
+      `${blind} of the pictures used show no face that was found: their middle is taken (noFace; the ledger names them)`,
+    );
 }
 
 async function look(
@@ -211,11 +219,9 @@ function provenanceOf(
   settings: Settings,
   source: string,
   { photos, identities }: PhotoFolder,
-  counts: Record<string, number>,
+  losses: Record<string, number>,
   seed: number,
 ): (delivered: SetProvenance['delivered']) => SetProvenance {
-  const { files: _, used: __, ...rest } = counts;
-  const losses = Object.fromEntries(Object.entries(rest).filter(([what]) => !what.includes(' ')));
   return (delivered) => ({
     kind: 'faces-import',
     asked: { identities: identities.length, images: photos.length },

@@ -35,6 +35,8 @@ const layout = 'Give a folder that holds one folder of photographs per person: F
 /** Windows' and macOS' own files, and those of network storage. */
 const leftBehind = new Set(['thumbs.db', 'ehthumbs.db', 'desktop.ini', '__macosx', '@eadir']);
 
+const documents = /\.(txt|md|csv|tsv|json|xml|html?|pdf|mat)$|\/(readme|licen[cs]e)$/i;
+
 /**
  * @param person which folder is the person, where folders lie in folders: the `first` below FOLDER, or the `last`, that holds the file
  *               (FOLDER/train/<person> and FOLDER/test/<person> are one person then)
@@ -52,35 +54,39 @@ export async function findPhotos(
   let top = await walk.look('');
   const stray = [...top.files];
   const remarks: string[] = [];
-  // An unpacked archive is often one folder that holds the collection.
-  while (top.folders.length === 1) {
-    const inner = await walk.look(top.folders[0]!);
-    if (inner.files.length > 0 || inner.folders.length < 2) break;
-    remarks.push(
-      `${shownAs} holds one folder, ${top.folders[0]!}: the ${inner.folders.length} folders in it are taken for people`,
-    );
-    top = inner;
+  if (top.folders.length === 1) {
+    const inner = await walk.collectionIn(top.folders[0]!);
+    if (inner) {
+      remarks.push(
+        `${shownAs} holds one folder, and the ${inner.folders.length} folders in ${inner.folder} are taken for people`,
+      );
+      stray.push(...inner.files);
+      top = inner;
+    }
   }
 
   const found: FoundPhoto[] = [];
   const empty: string[] = [];
-  const nested = new Set<string>();
+  const nested: { folder: string; owner: string }[] = [];
   for (const one of top.folders) {
     const files = await walk.filesBelow(one);
     if (files.length === 0) empty.push(posix.basename(one));
     for (const file of files) {
       const owner = person === 'first' ? one : posix.dirname(file);
-      if (posix.dirname(file) !== one) nested.add(posix.dirname(file));
+      const holder = posix.dirname(file);
+      if (holder !== one && nested.at(-1)?.folder !== holder) nested.push({ folder: holder, owner: one });
       found.push({ identity: posix.basename(owner), name: file.slice(owner.length + 1), file });
     }
   }
-  if (nested.size > 0)
+  if (nested.length > 0) {
+    const { folder: deep, owner } = nested[0]!;
     remarks.push(
-      `${nested.size} folder${nested.size === 1 ? ' lies' : 's lie'} deeper than people's folders in ${shownAs} (${[...nested][0]!}, for one): ` +
+      `${nested.length} folder${nested.length === 1 ? ' lies' : 's lie'} inside people's folders in ${shownAs} (${deep}, for one): ` +
         (person === 'first'
-          ? `all below ${top.folders[0]!} is taken for one person's. If the folder that holds the file is the person, set person: last`
+          ? `its pictures are taken for those of ${posix.basename(owner)}. If the folder that holds the file is the person, set person: last`
           : 'the folder that holds the file is taken for the person, folders of one name for one person'),
     );
+  }
   if (found.length === 0)
     throw new StageError(
       stray.length > 0
@@ -92,12 +98,12 @@ export async function findPhotos(
     );
   found.sort((a, b) => naturalOrder(a.identity, b.identity) || naturalOrder(a.file, b.file));
   const identities = [...new Set([...found.map(({ identity }) => identity), ...empty])].sort(naturalOrder);
-  return { photos: found, identities, empty, stray, passedOver: walk.passedOver, remarks };
+  return { photos: found, identities, empty, stray, passedOver: walk.passedOver.size, remarks };
 }
 
 /** Paths in and out are relative to the root, with '/'. Links are followed: collections are often made of them. */
 class Walk {
-  passedOver = 0;
+  readonly passedOver = new Set<string>();
 
   constructor(readonly root: string) {}
 
@@ -105,10 +111,23 @@ class Walk {
     const files: string[] = [];
     const folders: string[] = [];
     for (const entry of await readdir(join(this.root, folder), { withFileTypes: true })) {
-      if (entry.name.startsWith('.') || leftBehind.has(entry.name.toLowerCase())) this.passedOver++;
+      if (entry.name.startsWith('.') || leftBehind.has(entry.name.toLowerCase()))
+        this.passedOver.add(posix.join(folder, entry.name));
       else ((await this.#isFolder(folder, entry)) ? folders : files).push(posix.join(folder, entry.name));
     }
     return { files: files.sort(naturalOrder), folders: folders.sort(naturalOrder) };
+  }
+
+  /**
+   * An unpacked archive is often a folder that holds nothing but the collection, and a text about it: that one, or one
+   * in it; undefined where the folder is a person's.
+   */
+  async collectionIn(
+    folder: string,
+  ): Promise<{ folder: string; files: string[]; folders: string[] } | undefined> {
+    const inner = await this.look(folder);
+    if (!inner.files.every((file) => documents.test(file)) || inner.folders.length === 0) return undefined;
+    return inner.folders.length === 1 ? this.collectionIn(inner.folders[0]!) : { folder, ...inner };
   }
 
   async filesBelow(folder: string): Promise<string[]> {

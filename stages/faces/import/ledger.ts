@@ -27,11 +27,11 @@ export interface LedgerLine {
 const reasons: Record<Looked['sight'] | NonNullable<LedgerLine['left']>, string> = {
   face: '',
   as_it_is: '',
-  centre_crop: 'no face found: the central crop',
+  centre_crop: 'no face found: the middle of the picture',
   no_face: 'no face found',
   too_small: 'smaller than minSize',
   no_picture: 'no picture',
-  unsupported: 'a format that is not read',
+  unsupported: '',
   damaged: 'damaged',
   few_images: 'its person has fewer pictures than minImages',
   over_maximum: 'its person has more pictures than maxImages',
@@ -73,33 +73,61 @@ export function fateOf({ uses, looked, left }: LedgerLine): string {
 
 /** Why, in words; several faces and central crops are remarked of pictures that are used, too. */
 export function reasonOf({ looked, left }: LedgerLine): string {
-  const said = [left ? reasons[left] : '', looked ? reasons[looked.sight] : '', looked?.message ?? ''];
+  const seen = looked ? [reasons[looked.sight], looked.message ?? ''].filter((part) => part !== '') : [];
+  const said = [left ? reasons[left] : '', seen.join(': ')];
   if ((looked?.faces ?? 0) > 1) said.push(`${looked!.faces} faces: the one nearest the centre`);
   return said.filter((part) => part !== '').join('; ');
 }
 
 export interface LedgerSummary {
   source: string;
-  /** Files by fate, and how those that are used were made. */
+  /** Files by what became of them, in words. */
   counts: Record<string, number>;
   /** Lines with a remark. */
   entries: { file: string; fate: string; reason: string }[];
 }
 
+const leftOut: Record<string, string> = {
+  no_face: 'left out: no face found',
+  too_small: 'left out: smaller than minSize',
+  no_picture: 'left out: no picture',
+  unsupported: 'left out: a format that is not read',
+  damaged: 'left out: damaged',
+  few_images: 'left out: people with fewer pictures than minImages',
+  over_maximum: "left out: beyond a person's maxImages",
+  spare_inquiry: 'left out: more than one picture of an inquiry person',
+  in_no_pair: 'left out: in no verification pair',
+  not_in_a_persons_folder: "left out: not in a person's folder",
+};
+
 export function summarise(source: string, lines: readonly LedgerLine[]): LedgerSummary {
-  const counts: Record<string, number> = { files: lines.length };
-  const count = (what: string) => (counts[what] = (counts[what] ?? 0) + 1);
-  for (const line of lines) {
-    count(fateOf(line));
-    for (const use of line.uses) count(`in ${use}`);
-    if (line.uses.length > 0 && line.looked!.sight === 'centre_crop') count('used without a face found');
-    if ((line.looked?.faces ?? 0) > 1) count('several faces');
-  }
+  const counts = new Map([['files', lines.length]]);
+  const put = (what: string, of: (line: LedgerLine) => boolean) => {
+    const count = lines.filter(of).length;
+    if (count > 0) counts.set(what, count);
+  };
+  const used = ({ uses }: LedgerLine) => uses.length > 0;
+  put('used', used);
+  for (const use of ['images', 'verification', 'inquiry'] as const)
+    put(`used in ${use}`, ({ uses }) => uses.includes(use));
+  put('used: the face nearest the centre of several', (line) => used(line) && (line.looked!.faces ?? 0) > 1);
+  put('used: the middle, no face found', (line) => used(line) && line.looked!.sight === 'centre_crop');
+  for (const [fate, words] of Object.entries(leftOut)) put(words, (line) => fateOf(line) === fate);
   const entries = lines.flatMap((line) => {
     const reason = reasonOf(line);
-    return reason ? [{ file: line.file, fate: line.uses.join(' + ') || fateOf(line), reason }] : [];
+    return reason ? [{ file: line.file, fate: line.uses.join(' + ') || 'left out', reason }] : [];
   });
-  return { source, counts, entries };
+  return { source, counts: Object.fromEntries(counts), entries };
+}
+
+/** How many files were left out, by the word of their fate. */
+export function lossesOf(lines: readonly LedgerLine[]): Record<string, number> {
+  const losses: Record<string, number> = {};
+  for (const line of lines) {
+    const fate = fateOf(line);
+    if (fate !== 'used') losses[fate] = (losses[fate] ?? 0) + 1;
+  }
+  return losses;
 }
 
 /** A file of the collection, as other stages see it. */

@@ -50,7 +50,8 @@ export async function readPhotograph(file: string, background: string): Promise<
     return { picture: decoded, width, height };
   }
   const foreign = foreignFormat(bytes);
-  if (foreign) throw new UnreadablePicture('unsupported', `${foreign}: convert it to JPEG or PNG`);
+  if (foreign)
+    throw new UnreadablePicture('unsupported', `${foreign} is not read here: convert it to JPEG or PNG`);
   // Warnings (odd metadata, say) are let pass; pixels that cannot be decoded are not.
   const open = () => sharp(bytes, { failOn: 'error' });
   let size: { width: number; height: number };
@@ -99,4 +100,7 @@ async function loadSharp(): Promise<typeof import('sharp').default> {
 }
 
 const firstLine = (error: unknown) =>
-  (error as Error).message.split('\n')[0]!.replace(/^Input (file|buffer) /, 'the file ');
+  (error as Error).message
+    .split('\n')[0]!
+    .replace(/^Input (file|buffer) contains /, '')
+    .replace(/^Input (file|buffer) /, 'the file ');

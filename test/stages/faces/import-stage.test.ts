@@ -51,7 +51,12 @@ test('splits by person: nobody is in images and in verification, and all files a
   const { images: pictures } = verification.protocol('my photos');
   for (let at = 0; at < pictures.length; at += 16 * 16 * 3) expect(inImages).not.toContain(pictures[at]);
   expect(csv).toHaveLength(1 + 24);
-  expect(ledger.counts).toMatchObject({ files: 24, used: 24, 'in images': 12, 'in verification': 12 });
+  expect(ledger.counts).toMatchObject({
+    files: 24,
+    used: 24,
+    'used in images': 12,
+    'used in verification': 12,
+  });
   expect(ran.metrics.get('images')).toBe(12);
   expect(ran.metrics.get('identities')).toBe(4);
   expect(images.info.provenance).toMatchObject({
@@ -83,7 +88,10 @@ test('inquiry people are of their own, one picture each', async () => {
   const inquiry = ImageSet.open(ran.outputs['inquiry']!);
   expect([inquiry.count, inquiry.identities, images.identities]).toEqual([2, 2, 2]);
   for (const name of inquiry.info.names!) expect(images.info.names).not.toContain(name);
-  expect(ledger.counts).toMatchObject({ 'in inquiry': 2, spare_inquiry: 4 });
+  expect(ledger.counts).toMatchObject({
+    'used in inquiry': 2,
+    'left out: more than one picture of an inquiry person': 4,
+  });
 });
 
 describe('filters', () => {
@@ -104,10 +112,16 @@ describe('filters', () => {
     });
     expect(images.info.names).toEqual(['b', 'c', 'd']);
     expect([...images.labels]).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
-    expect(ledger.counts).toMatchObject({ files: 13, few_images: 1, over_maximum: 2, too_small: 1, used: 9 });
+    expect(ledger.counts).toMatchObject({
+      files: 13,
+      used: 9,
+      'left out: people with fewer pictures than minImages': 1,
+      "left out: beyond a person's maxImages": 2,
+      'left out: smaller than minSize': 1,
+    });
     expect(ledger.entries).toContainEqual({
       file: 'd/tiny.png',
-      fate: 'too_small',
+      fate: 'left out',
       reason: 'smaller than minSize',
     });
   });
@@ -123,9 +137,9 @@ describe('filters', () => {
     expect(ledger.counts).toEqual({
       files: 6,
       used: 4,
-      'in images': 4,
-      no_picture: 1,
-      not_in_a_persons_folder: 1,
+      'used in images': 4,
+      'left out: no picture': 1,
+      "left out: not in a person's folder": 1,
     });
     expect(csv.find((line) => line.startsWith('a/notes.txt'))).toContain('no_picture');
     expect(csv.at(-1)).toMatch(/^"readme, ""first"".txt",,not_in_a_persons_folder/);
@@ -152,7 +166,7 @@ test('looks for faces, aligns them, and says how each picture was made', async (
   expect(images.count).toBe(3);
   expect(ran.metrics.get('no_face')).toBe(1);
   expect(ledger.entries).toEqual([
-    { file: 'b/2.png', fate: 'images', reason: 'no face found: the central crop' },
+    { file: 'b/2.png', fate: 'images', reason: 'no face found: the middle of the picture' },
   ]);
   const [, , , , , width, height, faces, score] = csv[1]!.split(',');
   expect([width, height, faces]).toEqual(['340', '300', '1']);
