@@ -39,6 +39,26 @@ test('a process that was not given its work yet is no attempt', () => {
   expect(attemptOf(1, [{ at: 0, born: true }])).toBeUndefined();
 });
 
+test('one killed before it began costs no work, and the one before it is compared with the one after', () => {
+  const attempts = [attempt(1, 0, [[1, 0], [3, 20]]), attempt(2, 5, []), attempt(3, 8, [[9, 15]])]; // prettier-ignore
+  const kills = [
+    { at: 3 * second, target: 'both' as const, victims: [1] },
+    { at: 6 * second, target: 'both' as const, victims: [2] },
+  ];
+  const costs = costsByKind([{ kills, attempts }]).get('fr-train')!;
+  expect(costs.map(({ again }) => again)).toEqual([0.5, 0]);
+});
+
+test('an engine killed before it had stored the result of a finished attempt costs what is done again', () => {
+  const attempts = [attempt(1, 0, [[1, 0], [3, 20]], 3), attempt(2, 5, [[6, 0]])]; // prettier-ignore
+  const kills = [
+    { at: 3.1 * second, target: 'stage' as const, victims: [7] },
+    { at: 3.2 * second, target: 'engine' as const, victims: [] },
+  ];
+  const [cost] = costsByKind([{ kills, attempts }]).get('fr-train')!;
+  expect(cost!.again).toBeCloseTo(2 + 0.2, 9);
+});
+
 test('only the kill that an attempt died of is charged', () => {
   const attempts = [attempt(1, 0, [[1, 0], [2, 10]]), attempt(2, 5, [[6, 0], [9, 30]]), attempt(3, 10, [[11, 30]])]; // prettier-ignore
   const kills = [

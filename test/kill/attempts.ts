@@ -74,7 +74,7 @@ export interface Cost {
 
 /**
  * @param killed the attempt that was killed, at that time
- * @param next   the next one of the same key
+ * @param next   the next one of the same key that got to work
  */
 export function costOf(killed: Attempt, at: number, next: Attempt): Cost {
   const start = (next.first ?? next.end ?? { at: next.born }).at - next.born;

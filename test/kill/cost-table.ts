@@ -1,23 +1,24 @@
 /** What kills cost, by stage kind: a table for people. */
-import { type Attempt, type Cost, costOf } from './attempts.js';
+import { type Cost, costOf } from './attempts.js';
 import type { Round } from './round.js';
 
-/** Of each kind, the costs of the kills that hit one of its attempts at work. */
+/** Of each kind, the costs of the kills that an attempt of it died of, or that came before its result was in the cache. */
 export function costsByKind(rounds: readonly Pick<Round, 'kills' | 'attempts'>[]): Map<string, Cost[]> {
   const costs = new Map<string, Cost[]>();
   for (const { kills, attempts } of rounds) {
-    const next = new Map<Attempt, Attempt>();
-    const latest = new Map<string, Attempt>();
-    for (const attempt of attempts) {
-      const before = latest.get(attempt.key);
-      if (before) next.set(before, attempt);
-      latest.set(attempt.key, attempt);
-    }
-    for (const [attempt, following] of next) {
-      const kill = kills.find(({ victims, at }) => victims.includes(attempt.pid) && at >= attempt.born);
-      if (!kill) continue;
-      costs.set(attempt.kind, [...(costs.get(attempt.kind) ?? []), costOf(attempt, kill.at, following)]);
-    }
+    attempts.forEach((attempt, index) => {
+      const kill = kills.find(
+        ({ at, target, victims }) =>
+          at >= attempt.born &&
+          (victims.includes(attempt.pid) || (attempt.end && at >= attempt.end.at && target !== 'stage')),
+      );
+      // The next one that got to work: others may have been killed before.
+      const next = attempts
+        .slice(index + 1)
+        .find(({ key, first, end }) => key === attempt.key && (first ?? end) !== undefined);
+      if (!kill || !next) return;
+      costs.set(attempt.kind, [...(costs.get(attempt.kind) ?? []), costOf(attempt, kill.at, next)]);
+    });
   }
   return costs;
 }

@@ -147,10 +147,11 @@ async function momentOf(
     default: {
       const usual = [...hits.values()].reduce((a, b) => a + b, 0) / Math.max(1, hits.size);
       await until(
-        () => atWork(logs, attemptsOf(engine.pid)).some(({ kind }) => (hits.get(kind) ?? 0) < usual),
+        () => atWork(logs, attemptsOf(engine.pid)).some(({ kind }) => (hits.get(kind) ?? 0) <= usual),
         50,
       );
-      await sleep(1500 * delay);
+      // Squared: some stages take a moment only.
+      await sleep(1500 * delay ** 2);
     }
   }
   return undefined;
