@@ -1,0 +1,283 @@
+/** Runs delivered to a tracking server that misbehaves. Needs the compiled engine (npm run build). */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readJournal } from '../../../engine/journal/reader.js';
+import { Lab } from '../run/lab.js';
+import { StandIn } from './stand-in.js';
+
+let lab: Lab;
+let server: StandIn;
+
+beforeEach(async () => {
+  lab = Lab.create();
+  server = new StandIn();
+  await server.start();
+  writeFileSync(
+    lab.path('say.mjs'),
+    `import { writeFileSync } from 'node:fs';
+const [, , out, points, pause] = process.argv;
+for (let i = 0; i < Number(points); i++) {
+  console.log(\`metric loss \${1 / (i + 1)} \${i}\`);
+  if (i % 50 === 49) await new Promise((resolve) => setTimeout(resolve, Number(pause)));
+}
+writeFileSync(out + '/f', points);
+`,
+  );
+});
+
+afterEach(async () => {
+  await server.stop();
+  await lab[Symbol.asyncDispose]();
+});
+
+/** Two stages, the second at two points; `one` takes `points` of a metric with `pause` ms after every 50. */
+function write(points = 120, pause = 0): void {
+  lab.write(`  one:
+    uses: command
+    with: { run: "node say.mjs \${{ outputs.out }} ${points} ${pause}", outputs: { out: images }, code: [say.mjs] }
+  two:
+    uses: command
+    matrix: { k: [1, 2] }
+    inputs: { x: one }
+    with: { run: "node say.mjs \${{ outputs.out }} 3 0 \${{ matrix.k }}", outputs: { out: files }, code: [say.mjs] }
+`);
+  lab.environment['MLFLOW_TRACKING_URI'] = server.uri;
+}
+
+const runFolders = () =>
+  readdirSync(lab.path('runs'))
+    .filter((name) => /^\d{8}-/.test(name))
+    .sort()
+    .map((name) => lab.path('runs', name));
+
+/** The points of a stage in the newest run's journal, as the server should have them. */
+function journaled(stage: string, folder = runFolders().at(-1)!) {
+  return readJournal(folder).flatMap((event) =>
+    event.type === 'metric' && event.stage === stage
+      ? [{ key: event.name, value: event.value, timestamp: Date.parse(event.at), step: event.step }]
+      : [],
+  );
+}
+
+const onServer = (stage: string) =>
+  server.byName(stage).metrics.filter(({ key }) => !key.startsWith('stage/') && !key.startsWith('system/'));
+
+test('a run arrives: parent and nested runs, parameters, every point, data sets, tags, files, statuses', async () => {
+  write();
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--seed', '5');
+  expect(exitCode).toBe(0);
+  expect(stderr).toMatch(/tracking: http:\/\/127\.0\.0\.1:\d+\/#\/experiments\/1\/runs\/run0/);
+  expect([...server.experiments.keys()]).toEqual(['test']);
+  expect(server.runs.size).toBe(4);
+  expect([...server.runs.values()].map(({ status }) => status)).toEqual(Array(4).fill('FINISHED'));
+  const two = server.byName('two@k=2');
+  expect(two.tags).toMatchObject({
+    'mlflow.parentRunId': 'run0',
+    'cemiflow.kind': 'command',
+    'cemiflow.cached': 'false',
+    'cemiflow.seed': '5',
+  });
+  expect(two.params).toMatchObject({ 'matrix.k': '2', seed: '5' });
+  expect(two.datasets[0]?.dataset).toMatchObject({
+    name: 'one.out',
+    digest: expect.stringMatching(/^[0-9a-f]{36}$/),
+  });
+  expect(onServer('one')).toEqual(journaled('one'));
+  expect(onServer('one')).toHaveLength(120);
+  expect([...server.artifacts.keys()].sort()).toEqual(
+    expect.arrayContaining(['run0/experiment.yaml', 'run0/report.html']),
+  );
+  expect(server.runs.get('run0')!.tags['mlflow.note.content']).toContain('| one | ok |');
+});
+
+test('stages from the cache arrive with their figures, marked, and with the run that made them', async () => {
+  write();
+  await lab.cemiflow('run', 'x.yaml');
+  const first = runFolders()[0]!.slice(-20);
+  server.runs.clear();
+  expect((await lab.cemiflow('run', 'x.yaml')).exitCode).toBe(0);
+  const one = server.byName('one');
+  expect(one.tags).toMatchObject({ 'cemiflow.cached': 'true', 'cemiflow.cached_from': first });
+  expect(one.metrics).toContainEqual(expect.objectContaining({ key: 'loss', value: 1 / 120 }));
+  expect(one.status).toBe('FINISHED');
+});
+
+test.each([
+  ['answers 500 although it has stored the batch', { status: 500, after: true as const }],
+  ['answers 503 and has stored nothing', { status: 503, headers: { 'retry-after': '1' } }],
+  ['cuts the connection before it stores', { cut: 'before' as const }],
+  ['cuts the connection after it has stored', { cut: 'after' as const }],
+  ['asks for patience', { status: 429 }],
+])('a server that at times %s has every point once', async (_, mischief) => {
+  write(2600, 20);
+  let batches = 0;
+  server.mischief = ({ path, body }) =>
+    path === 'mlflow/runs/log-batch' && body['metrics'] && batches++ % 2 === 0 && batches < 8
+      ? mischief
+      : undefined;
+  expect((await lab.cemiflow('run', 'x.yaml')).exitCode).toBe(0);
+  await lab.cemiflow('sync');
+  expect(onServer('one').sort((a, b) => a.step - b.step)).toEqual(journaled('one'));
+  expect(onServer('two@k=1')).toHaveLength(3);
+  expect(server.runs.size).toBe(4);
+  expect([...server.runs.values()].every(({ status }) => status === 'FINISHED')).toBe(true);
+});
+
+test('a run whose creation was not answered is found, not made twice', async () => {
+  write();
+  let first = true;
+  server.mischief = ({ path }) => {
+    if (path !== 'mlflow/runs/create' || !first) return undefined;
+    first = false;
+    return { cut: 'after' };
+  };
+  await lab.cemiflow('run', 'x.yaml');
+  await lab.cemiflow('sync');
+  expect(server.runs.size).toBe(4);
+});
+
+test('one point that the server refuses is left out and said; all others arrive', async () => {
+  write(300);
+  server.mischief = ({ path, body }) =>
+    path === 'mlflow/runs/log-batch' &&
+    (body['metrics'] as { key: string; step: number }[] | undefined)?.some(
+      ({ key, step }) => key === 'loss' && step === 77,
+    )
+      ? { status: 400, body: { error_code: 'INVALID_PARAMETER_VALUE', message: 'not that one' } }
+      : undefined;
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain('not that one; it stays in the journal only');
+  expect(onServer('one')).toEqual(journaled('one').filter(({ step }) => step !== 77));
+});
+
+test.each([
+  ['no server', undefined, /cannot be reached \(ECONNREFUSED\)/],
+  ['a host name that is not allowed', { status: 403, body: 'Invalid Host header' }, /--allowed-hosts/],
+  ['credentials that are wrong', { status: 401 }, /MLFLOW_TRACKING_USERNAME/],
+])('%s: the run goes on and says so once, and sync delivers all later', async (_, mischief, words) => {
+  write(200);
+  if (mischief) server.mischief = () => mischief;
+  else await server.stop();
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(exitCode).toBe(0);
+  expect(stderr).toMatch(words);
+  expect(stderr.match(/the run goes on/g)).toHaveLength(1);
+  expect(stderr).toMatch(/Later: cemiflow sync \d{8}-/);
+  if (!mischief) await server.start();
+  server.mischief = () => undefined;
+  const sync = await lab.cemiflow('sync');
+  expect(sync).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('complete') });
+  expect(onServer('one')).toEqual(journaled('one'));
+  const calls = server.calls.length;
+  expect(await lab.cemiflow('sync')).toMatchObject({ stderr: 'Nothing is left to deliver.' });
+  expect(server.calls.length).toBe(calls);
+});
+
+test('an engine that is killed: its courier sends the rest and closes the runs as killed', async () => {
+  write(100_000, 100);
+  const child = lab.start('run', 'x.yaml');
+  await child.says('tracking:');
+  child.kill('SIGKILL');
+  await child;
+  for (let i = 0; i < 200 && server.byName('one').status === 'RUNNING'; i++) await sleep(50);
+  for (let i = 0; i < 200 && server.runs.get('run0')!.status === 'RUNNING'; i++) await sleep(50);
+  expect([...server.runs.values()].map(({ status }) => status)).toEqual(['KILLED', 'KILLED']);
+  expect(onServer('one')).toEqual(journaled('one'));
+});
+
+test('engine and courier killed: the next run reconciles the one before', async () => {
+  write(100_000, 100);
+  const child = lab.start('run', 'x.yaml');
+  await child.says('tracking:');
+  const courier = spawnSync('pgrep', ['-P', String(child.pid), '-f', 'tracking/courier.js'], {
+    encoding: 'utf8',
+  });
+  process.kill(Number(courier.stdout.trim()), 'SIGKILL');
+  child.kill('SIGKILL');
+  await child;
+  await sleep(300);
+  expect(server.byName('one').status).toBe('RUNNING');
+  const before = runFolders()[0]!;
+  write(3);
+  expect((await lab.cemiflow('run', 'x.yaml')).exitCode).toBe(0);
+  await lab.cemiflow('sync');
+  const killed = [...server.runs.values()].filter(({ status }) => status === 'KILLED');
+  expect(killed).toHaveLength(2);
+  expect([...server.runs.values()].some(({ status }) => status === 'RUNNING')).toBe(false);
+  const one = killed.find(({ name }) => name === 'one')!;
+  expect(one.metrics.filter(({ key }) => key === 'loss')).toEqual(journaled('one', before));
+});
+
+test('an older server without data sets and artifacts is served without, and told once', async () => {
+  write();
+  server.mischief = ({ path }) =>
+    path === 'mlflow/runs/log-inputs' || path.startsWith('mlflow-artifacts')
+      ? { status: 404, body: '<!doctype html>' }
+      : undefined;
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(exitCode).toBe(0);
+  expect(stderr.match(/the server takes no data sets/g)).toHaveLength(1);
+  expect(stderr.match(/the server takes no artifacts/g)).toHaveLength(1);
+  expect(onServer('one')).toEqual(journaled('one'));
+});
+
+test.each([
+  ['MLFLOW_TRACKING_PASSWORD', /^Basic /],
+  ['MLFLOW_TRACKING_TOKEN', /^Bearer /],
+  ['MLFLOW_TRACKING_URI', /^Basic /],
+])('the secret in %s goes to the server and nowhere else', async (variable, header) => {
+  const secret = 'xyzzy-plugh-4711';
+  write();
+  if (variable === 'MLFLOW_TRACKING_URI')
+    lab.environment[variable] = server.uri.replace('http://', `http://me:${secret}@`);
+  else Object.assign(lab.environment, { MLFLOW_TRACKING_USERNAME: 'me', [variable]: secret });
+  let failing = true;
+  server.mischief = () => (failing ? { status: 401 } : undefined);
+  const run = await lab.cemiflow('run', 'x.yaml', '-v');
+  failing = false;
+  const sync = await lab.cemiflow('sync');
+  expect(sync.exitCode).toBe(0);
+  const sent = server.calls.at(-1)!.headers.authorization!;
+  expect(sent).toMatch(header);
+  const known = [secret, Buffer.from(`me:${secret}`).toString('base64')];
+  expect(sent.startsWith('Basic') ? Buffer.from(sent.slice(6), 'base64').toString() : sent).toContain(secret);
+  const texts = [run, sync].flatMap(({ stdout, stderr }) => [stdout, stderr]);
+  for (const path of readdirSync(lab.folder, { recursive: true, encoding: 'utf8' })) {
+    const file = join(lab.folder, path);
+    try {
+      texts.push(readFileSync(file, 'latin1'));
+    } catch {
+      // A folder.
+    }
+  }
+  for (const content of server.artifacts.values()) texts.push(content.toString('latin1'));
+  texts.push(JSON.stringify([...server.runs.values()]));
+  for (const word of known) expect(texts.filter((text) => text.includes(word))).toEqual([]);
+});
+
+test('an address that is none is said, and the run goes on without', async () => {
+  write();
+  lab.environment['MLFLOW_TRACKING_URI'] = 'sqlite:///x.db';
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain('mlflow server');
+  expect(existsSync(join(runFolders()[0]!, 'tracking'))).toBe(false);
+});
+
+test('sync delivers a run that knew no server to one that is named, and refuses an address with a password in it', async () => {
+  write();
+  delete lab.environment['MLFLOW_TRACKING_URI'];
+  await lab.cemiflow('run', 'x.yaml');
+  expect(await lab.cemiflow('sync', 'latest')).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('names no tracking server'),
+  });
+  expect((await lab.cemiflow('sync', '--to', 'http://a:b@x')).exitCode).toBe(2);
+  expect((await lab.cemiflow('sync', '--to', server.uri, '--experiment', 'other')).exitCode).toBe(0);
+  expect([...server.experiments.keys()]).toEqual(['other']);
+  expect(onServer('one')).toEqual(journaled('one'));
+});

@@ -1,0 +1,176 @@
+/**
+ * A tracking server in this process, with the endpoints of MLflow that cemiflow uses, that can be told to misbehave. What a real one
+ * makes of the same is tested in test/mlflow, where Python is at hand.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Metric } from '../../../engine/tracking/mlflow-api.js';
+
+export interface StoredRun {
+  id: string;
+  experiment: string;
+  name: string;
+  status: string;
+  tags: Record<string, string>;
+  params: Record<string, string>;
+  metrics: Metric[];
+  datasets: { dataset: { name: string; digest: string } }[];
+}
+
+export interface Call {
+  path: string;
+  body: Record<string, unknown>;
+  headers: IncomingMessage['headers'];
+}
+
+/** What to do instead of answering; 'after': do the work, then lose the answer. */
+export type Mischief =
+  | { status: number; body?: unknown; headers?: Record<string, string>; after?: true }
+  | { cut: 'before' | 'after' }
+  | undefined;
+
+export class StandIn {
+  readonly runs = new Map<string, StoredRun>();
+  readonly experiments = new Map<string, string>();
+  readonly artifacts = new Map<string, Buffer>();
+  readonly calls: Call[] = [];
+  mischief: (call: Call) => Mischief = () => undefined;
+  private server: Server | undefined;
+  private port = 0;
+
+  get uri(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts, or comes back at the same address. */
+  async start(): Promise<void> {
+    this.server = createServer((request, response) => void this.answer(request, response));
+    await new Promise<void>((resolve) => this.server!.listen(this.port, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.server?.closeAllConnections();
+    await new Promise((resolve) => this.server?.close(resolve));
+  }
+
+  byName(name: string): StoredRun {
+    const found = [...this.runs.values()].filter((run) => run.name === name);
+    if (found.length !== 1) throw new Error(`${found.length} runs are named ${name}`);
+    return found[0]!;
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    const url = new URL(request.url!, this.uri);
+    const content = Buffer.concat(pieces);
+    const path = decodeURIComponent(url.pathname).replace('/api/2.0/', '');
+    const body = (
+      request.method === 'GET'
+        ? Object.fromEntries(url.searchParams)
+        : path.startsWith('mlflow-artifacts')
+          ? {}
+          : JSON.parse(content.toString() || '{}')
+    ) as Record<string, unknown>;
+    const call = { path, body, headers: request.headers };
+    this.calls.push(call);
+    const mischief = this.mischief(call);
+    if (mischief && 'cut' in mischief) {
+      if (mischief.cut === 'after') this.work(path, body, content);
+      request.socket.destroy();
+      return;
+    }
+    if (mischief) {
+      if (mischief.after) this.work(path, body, content);
+      response.writeHead(mischief.status, { 'content-type': 'application/json', ...mischief.headers });
+      response.end(typeof mischief.body === 'string' ? mischief.body : JSON.stringify(mischief.body ?? {}));
+      return;
+    }
+    const { status = 200, ...answer } = this.work(path, body, content);
+    response.writeHead(status as number, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answer));
+  }
+
+  private work(path: string, body: Record<string, unknown>, content: Buffer): Record<string, unknown> {
+    const run = this.runs.get(body['run_id'] as string)!;
+    switch (path.replace(/^mlflow\//, '')) {
+      case 'experiments/get-by-name': {
+        const id = this.experiments.get(body['experiment_name'] as string);
+        return id === undefined
+          ? { status: 404, error_code: 'RESOURCE_DOES_NOT_EXIST', message: 'no such experiment' }
+          : { experiment: { experiment_id: id, lifecycle_stage: 'active' } };
+      }
+      case 'experiments/create': {
+        const id = String(this.experiments.size + 1);
+        this.experiments.set(body['name'] as string, id);
+        return { experiment_id: id };
+      }
+      case 'runs/create': {
+        const id = `run${this.runs.size}`;
+        this.runs.set(id, {
+          id,
+          experiment: body['experiment_id'] as string,
+          name: body['run_name'] as string,
+          status: 'RUNNING',
+          tags: pairs(body['tags']),
+          params: {},
+          metrics: [],
+          datasets: [],
+        });
+        return { run: this.shown(id) };
+      }
+      case 'runs/get':
+        return { run: this.shown(run.id) };
+      case 'runs/search': {
+        const wanted = [...(body['filter'] as string).matchAll(/`([^`]+)` = '([^']*)'/g)];
+        const found = [...this.runs.values()].filter(({ tags }) =>
+          wanted.every(([, key, value]) => tags[key!] === value),
+        );
+        return { runs: found.map(({ id }) => this.shown(id)) };
+      }
+      case 'runs/update':
+        run.status = body['status'] as string;
+        return {};
+      case 'runs/log-batch':
+        run.metrics.push(...((body['metrics'] as Metric[] | undefined) ?? []));
+        Object.assign(run.params, pairs(body['params']));
+        Object.assign(run.tags, pairs(body['tags']));
+        return {};
+      case 'metrics/get-history': {
+        const all = run.metrics.filter(({ key }) => key === body['metric_key']);
+        const from = Number(body['page_token'] ?? 0);
+        const to = Math.min(all.length, from + Math.min(100, Number(body['max_results'])));
+        return { metrics: all.slice(from, to), ...(to < all.length ? { next_page_token: String(to) } : {}) };
+      }
+      case 'runs/log-inputs':
+        run.datasets.push(...((body['datasets'] as StoredRun['datasets'] | undefined) ?? []));
+        return {};
+      case 'logged-models/search':
+        return { models: [] };
+    }
+    if (path.startsWith('mlflow-artifacts/artifacts/')) {
+      this.artifacts.set(path.replace('mlflow-artifacts/artifacts/', ''), content);
+      return {};
+    }
+    return { status: 404 };
+  }
+
+  private shown(id: string) {
+    const { experiment, status, name } = this.runs.get(id)!;
+    return {
+      info: {
+        run_id: id,
+        run_name: name,
+        experiment_id: experiment,
+        status,
+        artifact_uri: `mlflow-artifacts:/${id}`,
+      },
+    };
+  }
+}
+
+const pairs = (list: unknown): Record<string, string> =>
+  Object.fromEntries(
+    ((list as { key: string; value: string }[] | undefined) ?? []).map(({ key, value }) => [key, value]),
+  );
