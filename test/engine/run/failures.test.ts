@@ -1,8 +1,11 @@
 /** What happens when something goes wrong: failure modes, retries, time-outs, signals, kills. Through the real command. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { mountDisk, temporaryFolder } from '../cache/rig.js';
-import { Lab, lives, summaryOf, until } from './lab.js';
+import { Lab, lives, program, summaryOf, until } from './lab.js';
 
 /** boom fails while slow is at work; free depends on neither. */
 const trouble = `
@@ -217,6 +220,96 @@ test('a disk that is full says so, with what is free and what to do; nothing hal
     'stages.big.with.run=echo 1 > ${{ outputs.out }}/one',
   );
   expect(status).toEqual({ fine: 'cached', big: 'ok' });
+});
+
+/** A run on a disk of 3 MiB, that fills it; and what `run` says once there is room. */
+async function onSmallDisk(lab: Lab, run: string) {
+  const disk = temporaryFolder();
+  if (!mountDisk(disk, 'size=3m')) return undefined;
+  lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+  full:
+    uses: command
+    after: [fine]
+    with:
+      run: |
+        test -e roomy || { ${run}; }
+        echo 1 > \${{ outputs.out }}/it
+      outputs: { out: files }
+`);
+  lab.environment['DISK'] = disk;
+  const words = ['run', 'x.yaml', '--runs-dir', `${disk}/runs`];
+  const full = await lab.cemiflow(...words);
+  writeFileSync(lab.path('roomy'), '');
+  rmSync(`${disk}/filler`, { force: true });
+  execFileSync('mount', ['-o', 'remount,size=20m', disk]);
+  const states = JSON.parse((await lab.cemiflow('list', '--json', '--runs-dir', `${disk}/runs`)).stdout) as {
+    runs: { state: string }[];
+  };
+  const again = summaryOf(await lab.cemiflow(...words, '--json'));
+  const left = readdirSync(`${disk}/runs/cache/tmp`);
+  return { full, again, states: states.runs.map(({ state }) => state), left };
+}
+
+test.each([
+  {
+    what: 'log',
+    run: 'echo $$ > "$STEER/full.started"; yes 0123456789abcdef | head -n 400000',
+    says: 'cannot write the log of a stage: no space left on the disk of ',
+  },
+  {
+    what: 'journal',
+    run: 'echo $$ > "$STEER/full.started"; head -c 9000000 /dev/zero > "$DISK/filler" || true; seq 5000 | sed "s/.*/metric loss 1 &/"; sleep 1000',
+    says: 'cannot record the run: no space left on the disk of ',
+  },
+])(
+  'a disk that fills up with the $what: a clear end, nothing running, a run resumes',
+  async ({ run, says }) => {
+    await using lab = Lab.create();
+    const ends = await onSmallDisk(lab, run);
+    if (!ends) return;
+    const { full, again, states, left } = ends;
+    expect(full.exitCode).toBe(1);
+    expect(full.stderr).toContain(says);
+    expect(full.stderr).toContain('The finished stages are kept. Resume: ');
+    expect(full.stderr).not.toMatch(/^ {4}at /m);
+    const pid = await lab.started('full');
+    await until(() => !lives(pid), 'the program has ended');
+    expect(states).not.toContain('running');
+    expect(again.status).toEqual({ fine: 'cached', full: 'ok' });
+    expect(left).toEqual([]);
+  },
+);
+
+test('a terminal that is closed: what runs saves its work, and the run is interrupted', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  slow: { uses: ./fake.js, with: { hold: slow, value: 2 } }
+`);
+  // Runs the engine on a terminal of its own, and closes that once told to.
+  writeFileSync(
+    lab.path('terminal.py'),
+    `import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+while not os.path.exists(os.environ['STEER'] + '/close'):
+    time.sleep(0.02)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`,
+  );
+  const shell = execa('python3', ['terminal.py', process.execPath, program, 'run', 'x.yaml'], {
+    cwd: lab.folder,
+    env: lab.environment,
+    reject: false,
+  });
+  await lab.started('slow');
+  writeFileSync(lab.path('steer/close'), '');
+  expect((await shell).stdout).toBe(String(-constants.signals.SIGHUP));
+  expect((await lab.cemiflow('list')).stdout).toContain('interrupted');
+  lab.go('slow');
+  expect((await lab.cemiflow('run', 'x.yaml', '-v')).stderr).toContain('slow | resumed from half way');
 });
 
 test('a runs folder that cannot be made is bad usage, said before anything runs', async () => {
