@@ -1,9 +1,9 @@
 /** What an artifact's folder holds, and the digest of its content. */
-import { createHash, webcrypto } from 'node:crypto';
-import { type BigIntStats, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { type BigIntStats, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, digestOf } from '../digest.js';
+import { hashFiles } from './hasher.js';
 import { CacheError, explained, isMissing } from './trouble.js';
 
 export interface ListedFile {
@@ -138,16 +138,7 @@ export async function digestOfListing(
   listing: Listing,
   { modes }: DigestOptions,
 ): Promise<Digest> {
-  const hashes = new Array<string>(listing.files.length);
-  let next = 0;
-  const worker = async () => {
-    while (next < listing.files.length) {
-      const index = next++;
-      const file = listing.files[index]!;
-      hashes[index] = await hashFile(join(folder, file.path), file.size);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(HASHERS, listing.files.length) }, worker));
+  const hashes = await hashFiles(listing.files.map(({ path, size }) => ({ path: join(folder, path), size })));
   const entries = listing.files.map(({ path, size, executable }, index) => ({
     path,
     size,
@@ -155,42 +146,6 @@ export async function digestOfListing(
     ...(modes && executable ? { executable: true } : {}),
   }));
   return digestOf('artifact/1', entries) as Digest;
-}
-
-/** Files hashed at a time. WebCrypto hashes on libuv's threads, 4 unless UV_THREADPOOL_SIZE says otherwise. */
-const HASHERS = 4;
-const SMALL = 256 * 1024;
-const LARGE = 64 * 1024 * 1024;
-
-/** sha256 of a file's content. Small files here and now, middle ones beside each other on other cores, huge ones in pieces. */
-export async function hashFile(path: string, size: number): Promise<string> {
-  if (size <= SMALL) return whole(path, size, createHash('sha256').update(readFileSync(path)).digest('hex'));
-  if (size <= LARGE) {
-    const content = await readFile(path);
-    const hash = await webcrypto.subtle.digest('SHA-256', content);
-    return whole(path, size, Buffer.from(hash).toString('hex'));
-  }
-  const hash = createHash('sha256');
-  const file = await open(path, 'r');
-  try {
-    for await (const piece of file.createReadStream({ highWaterMark: 4 * 1024 * 1024, autoClose: false })) {
-      hash.update(piece as Buffer);
-    }
-  } finally {
-    await file.close();
-  }
-  return whole(path, size, hash.digest('hex'));
-}
-
-/** The hash, once it is sure that the file still has the size that goes into the digest beside it. */
-function whole(path: string, size: number, hash: string): string {
-  if (statSync(path).size !== size) {
-    throw new CacheError(
-      `${path} changed while it was read`,
-      'Run again when nothing writes there any more.',
-    );
-  }
-  return hash;
 }
 
 /**
@@ -218,7 +173,7 @@ export async function readOutside(
     const newest = Number((stat.mtimeNs > stat.ctimeNs ? stat.mtimeNs : stat.ctimeNs) / 1_000_000n);
     const known = remembered(stamp);
     if (known) return { digest: known, stamp, newest, fresh: false };
-    const sha256 = await hashFile(path, Number(stat.size));
+    const [sha256] = await hashFiles([{ path, size: Number(stat.size) }]);
     if (stampOf(statSync(path, { bigint: true })) !== stamp) throw changed(path);
     const digest = digestOf('file/1', { size: Number(stat.size), sha256 }) as Digest;
     return { digest, stamp, newest, fresh: true };

@@ -1,10 +1,9 @@
 /** What an artifact's digest is taken of, and what cannot be part of one. */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { digestOfListing, hashFile, listArtifact } from '../../../engine/cache/artifact.js';
+import { digestOfListing, listArtifact } from '../../../engine/cache/artifact.js';
 import { temporaryCache, temporaryFolder, write } from './rig.js';
 
 const digest = (folder: string) => digestOfListing(folder, listArtifact(folder, 'output x'), { modes: true });
@@ -32,22 +31,6 @@ test('names, content and the executable bit count; times, empty folders and writ
   writeFileSync(join(folder, 'data/y'), '2');
   seen.add(await digest(folder));
   expect(seen.size).toBe(4);
-});
-
-test.each([
-  ['small, read at once', 1000],
-  ['of some megabytes, hashed on other cores', 3_000_001],
-  ['huge, read in pieces', 70_000_000],
-])('a file that is %s has the hash of its bytes', async (_, size) => {
-  const path = join(temporaryFolder(), 'file');
-  const content = Buffer.alloc(size, 'cemiflow');
-  writeFileSync(path, content);
-  expect(await hashFile(path, size)).toBe(createHash('sha256').update(content).digest('hex'));
-});
-
-test('a file that has another size than was listed is not given a hash', async () => {
-  const path = join(write(temporaryFolder(), { file: 'longer' }), 'file');
-  await expect(hashFile(path, 3)).rejects.toThrow('changed while it was read');
 });
 
 test('an artifact holds no links and no pipes, and the message says which', () => {
