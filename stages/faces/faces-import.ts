@@ -12,7 +12,7 @@ import { findPhotos, type PhotoFolder } from './import/folder.js';
 import { type LedgerLine, ledgerLines, lossesOf, summarise, writeLedger } from './import/ledger.js';
 import { lookAtAll } from './import/look.js';
 import { isUsable, LookedStore, type Sight } from './import/looked.js';
-import { type Person, select } from './import/selection.js';
+import { onePersonOnly, type Person, select } from './import/selection.js';
 import { drawPairs } from './pairs/draw.js';
 import { type ListedPair, photosOf, protocolName, protocolOf } from './pairs/pair.js';
 
@@ -27,6 +27,9 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
   const shownAs = nameOf(input);
   const found = await findPhotos(input.path, shownAs, settings.person);
   tellOfFolders(context, found);
+  // Before the long work.
+  const { identity } = found.photos[0]!;
+  if (found.photos.every((photo) => photo.identity === identity)) throw onePersonOnly(identity);
 
   const store = await look(context, settings, found, input.path);
   const usable = found.photos.map((_, i) => isUsable(store.looked[i]!));

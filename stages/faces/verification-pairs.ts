@@ -11,7 +11,7 @@ import { ImageSet } from '../data/image-set.js';
 import { writeNpy } from '../data/npy.js';
 import { writeVerification } from '../data/verification-set.js';
 import { type LedgerFile, readLedgerFiles } from './import/ledger.js';
-import { drawPairs } from './pairs/draw.js';
+import { drawPairs, drawSharedPairs, mostFolds } from './pairs/draw.js';
 import { readPairs } from './pairs/file.js';
 import { type ListedPair, photosOf, protocolName, protocolOf } from './pairs/pair.js';
 
@@ -169,12 +169,21 @@ function ledgerOf(context: Context, dataset: ImageSet): LedgerFile[] {
 function drawnPairs(context: Context, { folds, pairsPerFold }: Settings, dataset: ImageSet): ListedPair[] {
   const people = Array.from({ length: dataset.identities }, (): number[] => []);
   dataset.labels.forEach((label, row) => people[label]!.push(row));
+  if (mostFolds(people) < 2) {
+    const shared = drawSharedPairs(people, pairsPerFold, context.seed);
+    if (shared.length > 0) {
+      context.warn(
+        `${people.length} people are too few for folds of their own: they are in both of two, so accuracy is that of a threshold chosen on the same people`,
+      );
+      return shared;
+    }
+  }
   const pairs = drawPairs(
     people,
     folds,
     pairsPerFold,
     context.seed,
-    'Give photographs of four people or more, of at least two of them two photographs.',
+    'Give photographs of four people or more, of at least two of them two photographs; without, nothing can be verified: run up to another stage (--until).',
   );
   const made = pairs.at(-1)!.fold + 1;
   if (made < folds)

@@ -27,6 +27,12 @@ export interface Selection {
   left: Map<number, LeftOut>;
 }
 
+export const onePersonOnly = (name: string): StageError =>
+  new StageError(
+    `photos: there is one person only, ${name}: nothing can be told apart`,
+    'Give photographs of two people or more, a folder for each: FOLDER/<person>/<photograph>.',
+  );
+
 /** @throws StageError where nobody is left for images */
 export function select(people: readonly Person[], rules: Rules): Selection {
   const { minImages, maxImages, split, shareIdentities, seed } = rules;
@@ -45,13 +51,12 @@ export function select(people: readonly Person[], rules: Rules): Selection {
       leave([...extra], 'over_maximum');
       return { ...person, photos: person.photos.filter((photo) => !extra.has(photo)) };
     });
-  if (kept.length < 2)
+  if (kept.length === 0)
     throw new StageError(
-      kept.length === 0
-        ? `photos: nobody of ${people.length} people has ${minImages} usable pictures`
-        : `photos: there is one person only, ${kept[0]!.name}: nothing can be told apart`,
-      'Give photographs of two people or more, or lower minImages. The ledger in the log says what became of the files.',
+      `photos: nobody of ${people.length} people has ${minImages} usable pictures`,
+      'Lower minImages, or give more photographs.',
     );
+  if (kept.length === 1) throw onePersonOnly(kept[0]!.name);
 
   const drawn = Array.from(new Random(seed, 'split').permutation(kept.length), (i) => kept[i]!);
   const share = (part: number) => Math.round(part * drawn.length);

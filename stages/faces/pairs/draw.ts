@@ -6,6 +6,12 @@ import { StageError } from '../../contract.js';
 import { Random } from '../../tensors/random.js';
 import type { ListedPair } from './pair.js';
 
+/** Folds that people can fill with nobody in two: each needs two of them, one with two photographs. */
+export function mostFolds(people: readonly (readonly number[])[]): number {
+  const matched = people.filter((photos) => photos.length > 1);
+  return Math.min(Math.floor(people.length / 2), matched.length);
+}
+
 /**
  * @param people       indexes of each person's photographs
  * @param folds        wanted folds; fewer where there are fewer than two people for each
@@ -21,7 +27,7 @@ export function drawPairs(
   remedy: string,
 ): ListedPair[] {
   const matched = people.filter((photos) => photos.length > 1);
-  const count = Math.min(folds, Math.floor(people.length / 2), matched.length);
+  const count = Math.min(folds, mostFolds(people));
   if (count < 2)
     throw new StageError(
       `verification: ${people.length === 1 ? '1 person' : `${people.length} people`}, ${matched.length} with two photographs or more, do not fill two folds ` +
@@ -36,6 +42,31 @@ export function drawPairs(
     const each = Math.min(same.length, other.length);
     const listed = (pairs: readonly Pair[], matched: boolean) =>
       pairs.slice(0, each).map(([first, second]) => ({ first, second, same: matched, fold }));
+    return [...listed(same, true), ...listed(other, false)];
+  });
+}
+
+/**
+ * Pairs of people too few for folds of their own: two folds of which a person may be in both, so that accuracy flatters a little.
+ *
+ * @returns none where two folds of a matched and a mismatched pair cannot be filled
+ */
+export function drawSharedPairs(
+  people: readonly (readonly number[])[],
+  pairsPerFold: number,
+  seed: number,
+): ListedPair[] {
+  const random = new Random(seed, 'verification pairs', 'shared');
+  const same = drawMatched(people, 2 * pairsPerFold, random);
+  const other = drawMismatched(people, same.length, random);
+  const each = Math.min(same.length, other.length);
+  const half = each >> 1;
+  if (half === 0) return [];
+  return [0, 1].flatMap((fold) => {
+    const listed = (pairs: readonly Pair[], matched: boolean) =>
+      pairs
+        .slice(fold * half, (fold + 1) * half)
+        .map(([first, second]) => ({ first, second, same: matched, fold }));
     return [...listed(same, true), ...listed(other, false)];
   });
 }

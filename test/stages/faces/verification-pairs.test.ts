@@ -82,6 +82,23 @@ test('without a file they are drawn: the same from one seed, others from another
   expect(other!.numbers).not.toEqual(one!.numbers);
 });
 
+test('two people fill two folds that share them, which is said', async () => {
+  using lab = new StageLab();
+  const inputs = await faces(lab, { a: 3, b: 2 });
+  const { ran, protocol, same, folds, pairs: rows } = await paired(lab, inputs, undefined);
+  // 4 matched pairs; as many of the 6 mismatched; half of them in each fold.
+  expect([[...same], [...folds]]).toEqual([
+    [1, 1, 0, 0, 1, 1, 0, 0],
+    [0, 0, 0, 0, 1, 1, 1, 1],
+  ]);
+  const keys = same.map(
+    (_, i) => Math.min(rows[2 * i]!, rows[2 * i + 1]!) * 8 + Math.max(rows[2 * i]!, rows[2 * i + 1]!),
+  );
+  expect(new Set(keys).size).toBe(8);
+  expect(protocol.identitiesDisjoint).toBe(false);
+  expect(ran.warnings.join()).toContain('2 people are too few for folds of their own');
+});
+
 test('drawn pairs need no ledger', async () => {
   using lab = new StageLab();
   const { dataset } = await faces(lab, { a: 2, b: 2, c: 2, d: 2 });
