@@ -66,3 +66,32 @@ export function subset(set: FaceDataset, rows: Int32Array): FaceDataset {
       ),
   };
 }
+
+/**
+ * The first people of a set, and of each the first images: a set as large as another one, to compare with it fairly.
+ * @throws StageError where the set has fewer people, or one of them fewer images
+ */
+export function firstOf(
+  set: FaceDataset,
+  { identities, perIdentity }: { identities: number; perIdentity: number },
+): FaceDataset {
+  if (identities > set.identities)
+    throw new StageError(
+      `with.subset asks for ${identities} people, and the data set has ${set.identities}`,
+      'Lower with.subset.identities.',
+    );
+  const taken = new Int32Array(identities);
+  const rows = Int32Array.from(
+    Array.from(set.labels.keys()).filter((row) => {
+      const label = set.labels[row]!;
+      return label < identities && taken[label]!++ < perIdentity;
+    }),
+  );
+  const short = taken.findIndex((count) => count < perIdentity);
+  if (short >= 0)
+    throw new StageError(
+      `with.subset asks for ${perIdentity} images of each person, and person ${short} has ${taken[short]}`,
+      'Lower with.subset.perIdentity.',
+    );
+  return subset(set, rows);
+}

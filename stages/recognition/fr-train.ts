@@ -8,7 +8,7 @@ import { Cadence } from '../checkpoint/cadence.js';
 import { deviceFolder } from '../checkpoint/device-folder.js';
 import { TrainingCheckpoint } from '../checkpoint/training-state.js';
 import { type JsonObject, type StageContext, StageError } from '../contract.js';
-import { openDataset } from '../data/dataset.js';
+import { firstOf, openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
 import { openDevice } from '../tensors/device.js';
 import { initialBuffers, initialWeights, toNamed } from '../tensors/network.js';
@@ -26,7 +26,8 @@ const lossNames = { cosface: 'CosFace', arcface: 'ArcFace', adaface: 'AdaFace' }
 export async function run(context: StageContext<FrTrainSettings>): Promise<void> {
   const settings = context.settings as TrainSettings;
   const { batch, augmentation } = settings;
-  const dataset = openDataset(context, 'dataset', settings.group);
+  const whole = openDataset(context, 'dataset', settings.group);
+  const dataset = settings.subset ? firstOf(whole, settings.subset) : whole;
   checkDataset(dataset);
   const architecture = architectureOf(settings, dataset.width);
   for (const problem of iresnetProblems(architecture))

@@ -2,7 +2,12 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ImageSetWriter } from '../../../stages/data/image-set.js';
-import { chanceAccuracy, nearestClassAccuracy, spread, tooAlike } from '../../../stages/recognition/collapse.js';
+import {
+  chanceAccuracy,
+  nearestClassAccuracy,
+  spread,
+  tooAlike,
+} from '../../../stages/recognition/collapse.js';
 import { stage } from '../../../stages/recognition/fr-train.stage.js';
 import { bytesOf, pattern, provenance, settingsOf, StageLab } from './stage-lab.js';
 
@@ -230,4 +235,20 @@ test('collapse measures by hand', () => {
   expect(chanceAccuracy(4, 300)).toBeCloseTo(0.25 + 3 * 0.025, 9);
   const rows = Float32Array.of(1, 0, 0, 1, 0.6, 0.8);
   expect(nearestClassAccuracy(rows, [0, 1, 0], Float32Array.of(1, 0, 0, 1), 2)).toBeCloseTo(2 / 3, 9);
+});
+
+test('a subset is the first people and of each the first images; asking for more than there is says so', async () => {
+  using lab = new StageLab();
+  const dataset = lab.patterns({ identities: 8, each: 12, size: 16 });
+  const train = (identities: number, perIdentity: number) =>
+    lab.run(stage, {
+      inputs: { dataset },
+      settings: { ...quick, steps: 2, batch: 4, warmup: 0, subset: { identities, perIdentity } },
+    });
+  const ran = await train(3, 5);
+  const config = JSON.parse(readFileSync(join(ran.outputs['model']!, 'config.json'), 'utf8'));
+  expect(config).toMatchObject({ classes: 3 });
+  expect(config.provenance.training).toMatchObject({ images: 15 });
+  await expect(train(9, 5)).rejects.toThrow('asks for 9 people, and the data set has 8');
+  await expect(train(3, 13)).rejects.toThrow('asks for 13 images of each person, and person 0 has 12');
 });
