@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempt } from '../cache/attempt.js';
 import type { Cache } from '../cache/cache.js';
-import type { Owner } from '../cache/owner.js';
+import { type Owner, thisProcess } from '../cache/owner.js';
 import { CacheError } from '../cache/trouble.js';
 import type { Experiment, FailureClass, Retry, StageInstance } from '../experiment/experiment.js';
 import type { Decision, OutputRecord, StageResult } from '../plan/plan.js';
@@ -209,6 +209,8 @@ const secondsSince = (begun: number) => (performance.now() - begun) / 1000;
 
 function whose(owner: Owner | GpuHolder | undefined): string {
   if (!owner) return 'another engine';
+  // Two points of a matrix that differ in nothing the stage reads have one key.
+  if (owner.pid === process.pid && owner.host === thisProcess().host) return 'another stage of this run';
   const engine = `another engine (process ${owner.pid} on ${owner.host})`;
   return 'stage' in owner ? `${engine} for ${owner.stage} of run ${owner.run}` : engine;
 }

@@ -23,7 +23,7 @@ export function linesFor(event: RunEvent, state: RunState, options: LineOptions)
       const parts = [
         ...(cached > 0 ? [`${cached} cached`] : []),
         ...(run > 0 ? [`${run} to run`] : []),
-        ...(maybe > 0 ? [`${maybe} that may have to run after those`] : []),
+        ...(maybe > 0 ? [`then ${maybe} as needed`] : []),
       ];
       return [
         `${c.bold(state.name)}: run ${state.run}, ${count(state.total, 'stage')}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`,

@@ -23,7 +23,7 @@ export function liveScreen(stream: WriteStream, options: LineOptions, clock = Da
   /** Plain texts and how to colour them: what is cut is cut before the colours come. */
   const stageLine = (at: AtWork, name: number, width: number): string => {
     const now = clock();
-    const shown = at.name.length > name ? `${at.name.slice(0, name - 1)}…` : at.name.padEnd(name);
+    const shown = cutInside(at.name, name).padEnd(name);
     const head = `${c.cyan(spinner[frame % spinner.length]!)} ${shown} `;
     let room = width - name - 3;
     if (at.waiting !== undefined) return head + c.dim(cut(`waits: ${at.waiting}`, room));
@@ -101,4 +101,11 @@ export function liveScreen(stream: WriteStream, options: LineOptions, clock = Da
 function cut(text: string, room: number): string {
   if (text.length <= room) return text;
   return room < 2 ? '' : `${text.slice(0, room - 1)}…`;
+}
+
+/** The stage's name begins a name, and the point that tells it from its siblings ends it. */
+function cutInside(name: string, room: number): string {
+  if (name.length <= room) return name;
+  const head = Math.floor((room - 1) / 3);
+  return `${name.slice(0, head)}…${name.slice(name.length - (room - 1 - head))}`;
 }

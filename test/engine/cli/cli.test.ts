@@ -107,7 +107,7 @@ test('without a terminal a run is plain lines with times on stderr, the result i
     .replace(/\d+(\.\d+)?s\b/g, 'Ns')
     .split('\n');
   expect(lines.map((line) => line.replace(/^\d\d:\d\d:\d\d /, 'TIME '))).toEqual([
-    'TIME  test: run RUN, 3 stages: 1 to run, 2 that may have to run after those',
+    'TIME  test: run RUN, 3 stages: 1 to run, then 2 as needed',
     'TIME  top started',
     'TIME  ✔ top Ns  sum 1',
     'TIME  sum@v=1 started',

@@ -5,7 +5,7 @@ import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
 import { liveScreen } from '../../../engine/cli/screen/live.js';
 import { plainScreen } from '../../../engine/cli/screen/plain.js';
-import { fewReasons, Pace, tally } from '../../../engine/cli/screen/words.js';
+import { fewReasons, Pace, printable, tally } from '../../../engine/cli/screen/words.js';
 import type { Digest, StageKey } from '../../../engine/digest.js';
 import type { Decision } from '../../../engine/plan/plan.js';
 import type { RunEvent } from '../../../engine/run/events.js';
@@ -146,6 +146,52 @@ test('live: a narrow terminal cuts, and never wraps', () => {
   screen.take({ at, type: 'warning', stage: 'faces', text: 'x' });
   for (const line of lastFrame(text()).trimEnd().split('\n')) expect(line.length).toBeLessThanOrEqual(29);
   screen.close();
+});
+
+test('live: sixty at work on a terminal of 24 rows and 40 columns: as many as fit, and what tells them apart', () => {
+  const { stream, text } = paper(40);
+  const screen = liveScreen(stream, options, () => 0);
+  begin.slice(0, 2).forEach(screen.take);
+  for (let i = 0; i < 60; i++)
+    screen.take({
+      at,
+      type: 'stage-started',
+      stage: `recognition@m=${i / 10},seed=${i}`,
+      key: 'k',
+      attempt: 1,
+      device: 'auto',
+      log: '',
+    });
+  screen.take({ at, type: 'warning', stage: 'faces', text: 'dark' });
+  // The warning has scrolled above; one row stays free for the cursor.
+  const [warning, ...lines] = lastFrame(text()).trimEnd().split('\n');
+  expect(warning).toBe('! faces: dark');
+  expect(lines.length).toBe(23);
+  expect(lines[5]).toBe('⠋ reco…5,seed=5 0.0s');
+  expect(lines.slice(-2)).toEqual(['  and 39 more', '  0 done · 60 running · 0 left · 0.0s']);
+  screen.close();
+});
+
+test('what a program wrote moves no cursor, rings no bell and floods no screen', () => {
+  expect(printable('\u001b[31mred\u001b[0m\u0008 \u001b]0;title\u0007done\tit')).toBe('red\uFFFD done\tit');
+  expect(printable('x'.repeat(5000))).toBe(`${'x'.repeat(400)}…`);
+});
+
+test('a retry is told with the failure, which attempt comes, and when', () => {
+  const { stream, text } = paper();
+  const screen = plainScreen(stream, { ...options, quiet: true }, () => 0);
+  begin.forEach(screen.take);
+  screen.take({
+    at,
+    type: 'retrying',
+    stage: 'fr',
+    attempt: 2,
+    of: 3,
+    class: 'memory',
+    error: 'it ran out of memory (SIGABRT)',
+    seconds: 8.2,
+  });
+  expect(text()).toMatch(/^[\d:]+ {2}! fr: it ran out of memory \(SIGABRT\); attempt 2 of 3 in 8\.2s\n$/);
 });
 
 test('the time left comes from the rate since the first word, as a resume begins far in', () => {

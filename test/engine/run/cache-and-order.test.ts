@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Lab } from './lab.js';
+import { Lab, summaryOf } from './lab.js';
 
 const family = (value: { top?: number; left?: number }, constant = false) => `
   top: { uses: ./fake.js, with: { value: ${value.top ?? 1}, constant: ${constant} } }
@@ -133,4 +133,17 @@ test('two engines on one cache do the work once', async () => {
   expect(JSON.parse(two.stdout).stages[0].status).toBe('cached');
   expect(two.stderr).toMatch(/a waits: another engine \(process \d+ on .+\) works on the same\n/);
   expect(await lab.started('a')).toBe(pid);
+});
+
+test('two points that differ in nothing the stage reads are made once, and the wait says by whom', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  a: { uses: ./fake.js, matrix: { n: [1, 2] }, with: { hold: a, value: 4 } }
+`);
+  const run = lab.start('run', 'x.yaml', '--json');
+  await lab.started('a');
+  await run.says(' waits: another stage of this run works on the same');
+  lab.go('a');
+  const { status } = summaryOf(await run);
+  expect(Object.values(status).sort()).toEqual(['cached', 'ok']);
 });
