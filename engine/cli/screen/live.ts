@@ -6,9 +6,9 @@ import type { WriteStream } from 'node:tty';
 import { createLogUpdate } from 'log-update';
 import type { RunEvent } from '../../run/events.js';
 import { linesFor, type LineOptions } from './lines.js';
-import { type AtWork, RunState } from './run-state.js';
+import { type AtWork, noteOf, RunState } from './run-state.js';
 import type { Screen } from './screen.js';
-import { duration, fewMetrics, spinner, symbols, timeLeft } from './words.js';
+import { duration, spinner, symbols, timeLeft } from './words.js';
 
 const frameMilliseconds = 125;
 const widestBar = 24;
@@ -29,7 +29,7 @@ export function liveScreen(stream: WriteStream, options: LineOptions, clock = Da
     if (at.waiting !== undefined) return head + c.dim(cut(`waits: ${at.waiting}`, room));
     const { fraction } = at.pace;
     const left = timeLeft(at.pace.left(now)) || duration((now - at.since) / 1000);
-    const note = at.pace.note ?? fewMetrics(at.metrics);
+    const note = noteOf(at);
     if (fraction === undefined) return head + c.dim(cut([left, note].filter(Boolean).join('  '), room));
     const bar = Math.max(6, Math.min(widestBar, Math.floor(room / 3)));
     const full = Math.round(fraction * bar);

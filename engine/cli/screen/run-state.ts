@@ -2,15 +2,22 @@
 import type { StageStatus } from '../../journal/events.js';
 import type { Decision } from '../../plan/plan.js';
 import type { RunEvent } from '../../run/events.js';
-import { Pace } from './words.js';
+import { fewMetrics, Pace, printable } from './words.js';
 
 export interface AtWork {
   name: string;
   since: number;
   pace: Pace;
   metrics: Record<string, number>;
+  /** The last line it wrote: all there is to see of a program that reports no progress. */
+  said?: string;
   /** What it stands still for. */
   waiting?: string;
+}
+
+/** What is said beside a stage's bar or time. */
+export function noteOf({ pace, metrics, said }: AtWork): string {
+  return pace.note ?? (fewMetrics(metrics) || (said === undefined ? '' : printable(said)));
 }
 
 export class RunState {
@@ -73,7 +80,12 @@ export class RunState {
       case 'stopping':
         this.stopping = true;
         return;
-      case 'log':
+      case 'log': {
+        const stage = this.working.get(event.stage);
+        const line = event.lines.slice(event.lines.lastIndexOf('\n') + 1);
+        if (stage && line.trim() !== '') stage.said = line;
+        return;
+      }
       case 'warning':
       case 'retrying':
       case 'run-ended':

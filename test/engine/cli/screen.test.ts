@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
 import { createColors } from 'picocolors';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { liveScreen } from '../../../engine/cli/screen/live.js';
 import { plainScreen } from '../../../engine/cli/screen/plain.js';
 import { fewReasons, Pace, printable, tally } from '../../../engine/cli/screen/words.js';
@@ -136,6 +136,28 @@ test('live: a line with bar for each stage at work, then the counts; finished st
   screen.take(ended('faces', 'ok'));
   expect(bare(text())).toContain('✔ faces 12s\n');
   screen.close();
+});
+
+test('a stage that reports nothing: live its time and its last line, plain the same once a minute', () => {
+  vi.useFakeTimers({ now: new Date(2026, 10, 24, 18, 0, 0) });
+  onTestFinished(() => void vi.useRealTimers());
+  const live = paper();
+  const plain = paper();
+  const screens = [liveScreen(live.stream, options), plainScreen(plain.stream, options)];
+  for (const screen of screens) begin.forEach(screen.take);
+  vi.advanceTimersByTime(70_000);
+  for (const screen of screens) screen.take({ type: 'log', stage: 'faces', lines: 'epoch 1\nepoch 2' });
+  vi.advanceTimersByTime(60_000);
+  expect(lastFrame(live.text()).trimEnd().split('\n')).toEqual([
+    '⠋ faces 2m10s  epoch 2',
+    '  0 done · 1 running · 2 left · 2m10s',
+  ]);
+  expect(plain.text().split('\n').slice(2)).toEqual([
+    '18:01:00  faces at work for 1m00s',
+    '18:02:00  faces at work for 2m00s · epoch 2',
+    '',
+  ]);
+  for (const screen of screens) screen.close();
 });
 
 test('live: a narrow terminal cuts, and never wraps', () => {
