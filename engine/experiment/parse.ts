@@ -9,8 +9,10 @@ import type { Source, Span } from './source.js';
 import { type Entry, type Node, prototypeNames } from './tree.js';
 
 export const limits = {
-  /** Bytes of one file. */
-  bytes: 1_000_000,
+  /** Bytes of one file: ten thousand commands of four hundred letters. */
+  bytes: 4_000_000,
+  /** Letters of a text that only the library can read: hostile ones of more would take it a minute and all memory. */
+  unusual: 1_000_000,
   /** Maps and lists within each other. */
   depth: 40,
   /** Values a file may stand for once its aliases are followed. */
@@ -25,7 +27,15 @@ const coreTags = new Set(
 
 /** @returns undefined where the text could not be read at all; what is wrong with it is in `problems`. */
 export function parseYaml(source: Source, problems: Problems, start = 0): Node | undefined {
-  return readPlainYaml(source, start, limits) ?? parseAnyYaml(source, problems, start);
+  const read = readPlainYaml(source, start, limits);
+  if ('node' in read) return read.node;
+  if (source.text.length - start <= limits.unusual) return parseAnyYaml(source, problems, start);
+  problems.add(
+    { source, start: read.declined, end: read.declined + 1 },
+    `this file has more than ${limits.unusual} letters, and such a file must be plain YAML, which it is not here`,
+    'without anchors, tags, and text over several lines; or take it apart with extends',
+  );
+  return undefined;
 }
 
 /** By the library: everything YAML has, and every error. */

@@ -54,19 +54,20 @@ const isDigit = (code: number) => code >= Char.zero && code <= Char.nine;
 
 /**
  * @param start where in the source's text the YAML begins
- * @returns undefined where the library must be asked
+ * @returns what it says; where the library must be asked, about where that was seen
  */
 export function readPlainYaml(
   source: Source,
   start: number,
   limits: { depth: number; values: number },
-): Node | undefined {
-  const text = source.text;
-  if (unusual.test(start === 0 ? text : text.slice(start))) return undefined;
+): { node: Node } | { declined: number } {
+  const odd = (start === 0 ? source.text : source.text.slice(start)).search(unusual);
+  if (odd >= 0) return { declined: start + odd };
+  const reader = new Reader(source, start, limits);
   try {
-    return new Reader(source, start, limits).document();
+    return { node: reader.document() };
   } catch (error) {
-    if (error === declined) return undefined;
+    if (error === declined) return { declined: Math.min(reader.place, source.text.length) };
     throw error;
   }
 }
@@ -90,6 +91,11 @@ class Reader {
     this.end = source.text.length;
     this.at = start;
     this.lineStart = start;
+  }
+
+  /** About where it is. */
+  get place(): number {
+    return this.at;
   }
 
   document(): Node {

@@ -173,12 +173,39 @@ test.each(hostile)('$what: bounded', async ({ yaml, says }) => {
   expect(user / 1000).toBeLessThan(limit);
 });
 
-test('a file above one megabyte is not read', async () => {
+test('a file above four megabytes is not read', async () => {
   using lab = new Lab();
-  lab.write('x.yaml', `a: ${'x'.repeat(1_000_000)}`);
+  lab.write('x.yaml', `a: ${'x'.repeat(4_000_000)}`);
   expect(await lab.screen()).toBe(
-    'x.yaml:1:1  the file has 1000003 bytes; an experiment file has at most 1000000',
+    'x.yaml:1:1  the file has 4000003 bytes; an experiment file has at most 4000000',
   );
+});
+
+test('ten thousand plain stages in one file of two megabytes are an ordinary file', async () => {
+  using lab = new Lab();
+  lab.write('x.yaml', `stages:\n${lines(10_000, (i) => `  s${i}: { uses: faces } # ${'x'.repeat(180)}`)}\n`);
+  const loaded = await lab.load();
+  expect(loaded.ok && loaded.experiment.stages.length).toBe(10_000);
+});
+
+test.each([
+  ['brackets', '['.repeat(3_900_000), 1],
+  ['quotes', `a: ${'"'.repeat(3_900_000)}`, 1],
+  ['values', `a: [${'1, '.repeat(1_300_000)}]`, 1],
+  ['typos', `${faces}${lines(300_000, (i) => `k${i}: @`)}`, 3],
+  ['an anchor, far down', `${faces}${'# comment\n'.repeat(120_000)}params: { a: &a 1 }\n`, 120_003],
+])('above one megabyte only plain YAML is read: %s', async (_, yaml, line) => {
+  using lab = new Lab();
+  lab.write('x.yaml', yaml);
+  const before = process.cpuUsage();
+  const loaded = await lab.load();
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(limit);
+  if (loaded.ok) throw new Error('it is not plain');
+  const [{ place, message }] = loaded.diagnostics;
+  expect(message).toBe(
+    'this file has more than 1000000 letters, and such a file must be plain YAML, which it is not here',
+  );
+  expect(place.line).toBe(line);
 });
 
 test('a file that is no text is refused', async () => {

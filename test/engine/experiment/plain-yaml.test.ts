@@ -25,12 +25,12 @@ const lastWord = (text: string) => text.replace(/(?:\s|(?<=^|\s)#.*$)+$/gm, '').
 /** @returns whether it was read, having compared it */
 function compared(text: string): boolean {
   const source = new Source('x.yaml', text, '/');
-  const plain = readPlainYaml(source, 0, limits);
-  if (!plain) return false;
+  const read = readPlainYaml(source, 0, limits);
+  if (!('node' in read)) return false;
   const problems = new Problems();
   const library = parseAnyYaml(source, problems);
   expect(problems.list(), text).toEqual([]);
-  expect(form(plain, text), text).toEqual(form(library!, text));
+  expect(form(read.node, text), text).toEqual(form(library!, text));
   return true;
 }
 
