@@ -54,8 +54,14 @@ export async function loadExperiment(
     scope,
     problems,
   );
-  const report = (top['report'] ?? {}) as ReportSettings;
-  checkReport(report, entryOf(composed, 'report')?.value, stages, names, scope, problems);
+  const report = checkReport(
+    (top['report'] ?? {}) as ReportSettings,
+    entryOf(composed, 'report')?.value,
+    stages,
+    names,
+    scope,
+    problems,
+  );
   if (problems.any) return failure(problems, path);
 
   const kept: MapNode = {

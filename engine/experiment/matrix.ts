@@ -90,7 +90,8 @@ export function matrixPoints(
   if (matrix['zip'] !== undefined) {
     const columns = Object.entries(zip).flatMap(([axis, values]) => {
       if (!goodName(axis, keyAt('zip', axis), problems)) return [];
-      const list = axisValues(axis, values, at('zip', axis), (index) => at('zip', axis, index), problems);
+      const item = (index: number) => at('zip', axis, index);
+      const list = axisValues(axis, values, at('zip', axis), item, problems, true);
       return list ? [{ axis, list }] : [];
     });
     const uneven = columns.find((column) => column.list.length !== columns[0]!.list.length);
@@ -167,13 +168,15 @@ function axisValues(
   node: Node,
   item: (index: number) => Node,
   problems: Problems,
+  /** Zipped axes may have a value again: their points differ in another axis. */
+  again = false,
 ): Value[] | undefined {
   if (Array.isArray(values)) {
     const seen = new Set<string>();
     let fine = true;
     const list = values.map((value, index) => {
       const text = valueText(value as Scalar);
-      if (seen.has(text)) {
+      if (seen.has(text) && !again) {
         problems.add(
           item(index).span,
           `the axis '${axis}' has the value ${text} twice`,

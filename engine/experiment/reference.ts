@@ -106,6 +106,19 @@ export class InstanceSet {
   }
 }
 
+/**
+ * The instances that a word means, in the report or on the command line: one by its name, all of a stage, or those of its
+ * points that agree with `samples@m=0`, whatever the order of the axes. [] where it means none.
+ */
+export function instancesNamed(word: string, instances: readonly StageInstance[]): StageInstance[] {
+  const exact = instances.filter(({ name }) => name === word);
+  if (exact.length > 0) return exact;
+  const reference = parseReference(word);
+  if (typeof reference === 'string' || reference.type === 'path' || reference.output !== undefined) return [];
+  const points = instances.filter(({ stage }) => stage === reference.stage);
+  return [...new InstanceSet(points).select(reference.fixed, {}, 'all')];
+}
+
 /** The names to choose from, for a message: the first ones where they are many. */
 export function choicesOf(instances: readonly StageInstance[], stage: string): string {
   const names = instances.slice(0, 8).map((instance) => pointName(stage, instance.point));

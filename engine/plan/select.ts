@@ -1,6 +1,7 @@
 /** Which stages the options of a command line mean: --force, --until, --only. */
 import { distance } from 'fastest-levenshtein';
 import type { Experiment, StageInstance } from '../experiment/experiment.js';
+import { instancesNamed } from '../experiment/reference.js';
 
 /** An option names a stage that the file does not have. */
 export class SelectionError extends Error {
@@ -21,7 +22,7 @@ export interface Selection {
   forced: ReadonlySet<string>;
 }
 
-/** A name is a stage's (all its points) or one instance's. */
+/** A name is a stage's (all its points), one instance's, or that of several: `samples@m=0` with all its seeds. */
 export function selectStages(
   experiment: Experiment,
   {
@@ -31,7 +32,7 @@ export function selectStages(
   }: { force?: ReadonlySet<string>; until?: string | undefined; only?: string | undefined },
 ): Selection {
   const named = (word: string, option: string) => {
-    const found = experiment.stages.filter(({ name, stage }) => name === word || stage === word);
+    const found = instancesNamed(word, experiment.stages);
     if (found.length === 0) throw unknownStage(experiment, word, option);
     return found.map(({ name }) => name);
   };

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Experiment } from '../../../engine/experiment/experiment.js';
 import { rangeValues, valueText } from '../../../engine/experiment/matrix.js';
-import { Lab } from './lab.js';
+import { selectStages } from '../../../engine/plan/select.js';
+import { Lab, stages } from './lab.js';
 
 async function load(yaml: string, ...set: string[]): Promise<Experiment> {
   using lab = new Lab();
@@ -291,4 +292,54 @@ test('defaults are filled in for each instance by itself', async () => {
     network: { widths: [16, 32], blocks: 2 },
   });
   expect(second!.settings).toEqual(first!.settings);
+});
+
+describe('points are named by their values, not by the order of their axes', () => {
+  const file = (baseline: string) => `
+${stages(
+  'fr: { uses: train, matrix: { a: [1, 0.5], b: [3] }, seeds: [1, 2], inputs: { dataset: faces }, with: { loss: adaface } }',
+  'score: { uses: evaluate, matrix: fr, inputs: { model: fr, verification: faces.verification } }',
+)}
+report: { baseline: "${baseline}", rows: ["score@b=3,a=.50", score] }`;
+
+  test('in the report, also without the seed, which compares replicas', async () => {
+    using lab = new Lab();
+    lab.write('x.yaml', file('score@b=3,a=1'));
+    expect((await lab.valid()).report).toEqual({
+      baseline: 'score@a=1,b=3,seed=1',
+      rows: ['score@a=0.5,b=3,seed=1', 'score@a=0.5,b=3,seed=2', 'score'],
+    });
+  });
+
+  test('a baseline that is several points is refused with the choices', async () => {
+    using lab = new Lab();
+    lab.write('x.yaml', file('score@b=3'));
+    expect(await lab.screen()).toMatch(
+      /'score@b=3' is 4 points; the baseline is one of them, with all its seeds\n[^]*choices: score@a=1,b=3, score@a=0\.5,b=3$/,
+    );
+  });
+
+  test('on the command line', async () => {
+    using lab = new Lab();
+    lab.write('x.yaml', file('score@a=1,b=3'));
+    const experiment = await lab.valid();
+    const wanted = (only: string) => [...selectStages(experiment, { only }).wanted];
+    expect(wanted('fr@seed=2,a=1')).toEqual(['fr@a=1,b=3,seed=2']);
+    expect(wanted('fr@a=1')).toEqual(['fr@a=1,b=3,seed=1', 'fr@a=1,b=3,seed=2']);
+    expect(wanted('score')).toHaveLength(4);
+    expect(() => wanted('fr@a=2')).toThrow(/has no stage of that name/);
+    expect(() => wanted('fr@c=2')).toThrow(/has no stage of that name/);
+  });
+});
+
+test('zipped axes may have a value again, as long as the points differ', async () => {
+  using lab = new Lab();
+  lab.write('x.yaml', stages('a: { uses: faces, matrix: { zip: { x: [1, 1, 2], y: [3, 4, 4] } } }'));
+  expect((await lab.valid()).stages.slice(1).map(({ name }) => name)).toEqual([
+    'a@x=1,y=3',
+    'a@x=1,y=4',
+    'a@x=2,y=4',
+  ]);
+  lab.write('x.yaml', stages('a: { uses: faces, matrix: { zip: { x: [1, 1], y: [3, 3] } } }'));
+  expect(await lab.screen()).toContain('the point x=1,y=3 is there twice');
 });
