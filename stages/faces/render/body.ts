@@ -12,6 +12,24 @@ export interface Detail {
   hairColumns: number;
 }
 
+/**
+ * Angles once around the head, -pi at the back to pi, closer together in front; with their sines and cosines.
+ *
+ * @param even   part of the way that goes in equal steps
+ * @param front  part of it that goes in steps finer in front; 1 - even
+ */
+export function around(
+  columns: number,
+  even: number,
+  front: number,
+): { angles: Float64Array; sines: Float64Array; cosines: Float64Array } {
+  const angles = Float64Array.from({ length: columns }, (_, c) => {
+    const s = (c / columns) * 2 - 1;
+    return Math.PI * (even * s + front * s * s * s);
+  });
+  return { angles, sines: angles.map(sine), cosines: angles.map(cosine) };
+}
+
 /** The head at rest, kept for all pictures of one person at one age. */
 export class HeadMesh {
   readonly rows: number;
@@ -28,6 +46,7 @@ export class HeadMesh {
     this.rest = new Float32Array(3 * rows * columns);
     this.front = new Float32Array(rows * columns);
     const brow = -0.34;
+    const { sines, cosines } = around(columns, 0.42, 0.58);
     for (let r = 0; r < rows; r++) {
       const t = r / detail.crown;
       const y =
@@ -39,10 +58,8 @@ export class HeadMesh {
       const ahead = head.front(y) - middle;
       const behind = middle - head.back(y);
       for (let c = 0; c < columns; c++) {
-        const s = (c / columns) * 2 - 1;
-        const angle = Math.PI * (0.42 * s + 0.58 * s * s * s);
-        const sin = sine(angle);
-        const cos = cosine(angle);
+        const sin = sines[c]!;
+        const cos = cosines[c]!;
         const v = r * columns + c;
         const x = a * sin;
         this.rest[3 * v] = x;
@@ -117,13 +134,13 @@ export function buildEar(scene: Scene, head: Head, side: -1 | 1): void {
 function buildTube(scene: Scene, rings: readonly (readonly number[])[], columns: number, part: Part): void {
   const first = scene.vertices;
   const { rest, place } = scene;
+  const { sines, cosines } = around(columns, 1, 0);
   rings.forEach(([y, a, b, z], r) => {
     for (let c = 0; c < columns; c++) {
-      const angle = ((c / columns) * 2 - 1) * Math.PI;
       const v = first + r * columns + c;
-      rest[3 * v] = place[3 * v] = a! * sine(angle);
+      rest[3 * v] = place[3 * v] = a! * sines[c]!;
       rest[3 * v + 1] = place[3 * v + 1] = y!;
-      rest[3 * v + 2] = place[3 * v + 2] = z! + b! * cosine(angle);
+      rest[3 * v + 2] = place[3 * v + 2] = z! + b! * cosines[c]!;
     }
   });
   scene.vertices = first + rings.length * columns;

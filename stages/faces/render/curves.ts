@@ -14,6 +14,10 @@ export function hill(q: number): number {
   return q < 1 ? (1 - q) * (1 - q) : 0;
 }
 
+export function sq(x: number): number {
+  return x * x;
+}
+
 export function clamp(x: number, low: number, high: number): number {
   return x < low ? low : x > high ? high : x;
 }
@@ -58,25 +62,24 @@ export function hash2(x: number, y: number): number {
   return ((h ^ (h >>> 15)) >>> 8) * (1 / 16777216);
 }
 
-/** A lattice of 256 x 256 numbers in 0..1, for `noise2`. */
-const LATTICE = Float32Array.from({ length: 65536 }, (_, i) => hash2(i & 255, i >> 8));
+/** A lattice of 256 x 256 numbers in 0..1, for `noise2`; its first row and column come again at its end, so that neighbours lie side by side. */
+const LATTICE = Float32Array.from({ length: 257 * 257 }, (_, i) =>
+  hash2((i % 257) & 255, Math.floor(i / 257) & 255),
+);
 
-/** Smooth noise in 0..1 with one cell per unit; repeats after 256. */
+/** Smooth noise in 0..1 with one cell per unit; repeats after 256. Short, as V8 puts only short functions into their callers. */
 export function noise2(x: number, y: number): number {
+  const lattice = LATTICE;
   const xi = Math.floor(x);
   const yi = Math.floor(y);
   const u = x - xi;
   const v = y - yi;
   const fx = u * u * (3 - 2 * u);
-  const x0 = xi & 255;
-  const x1 = (xi + 1) & 255;
-  const y0 = (yi & 255) << 8;
-  const y1 = ((yi + 1) & 255) << 8;
-  const a = LATTICE[y0 + x0]!;
-  const c = LATTICE[y1 + x0]!;
-  const top = a + (LATTICE[y0 + x1]! - a) * fx;
-  const bottom = c + (LATTICE[y1 + x1]! - c) * fx;
-  return top + (bottom - top) * v * v * (3 - 2 * v);
+  const at = (yi & 255) * 257 + (xi & 255);
+  const a = lattice[at]!;
+  const c = lattice[at + 257]!;
+  const top = a + (lattice[at + 1]! - a) * fx;
+  return top + (c + (lattice[at + 258]! - c) * fx - top) * v * v * (3 - 2 * v);
 }
 
 /** A smooth curve (cubic Hermite, Catmull-Rom slopes) through anchors with rising x; constant outside. */

@@ -19,36 +19,46 @@ export function develop(
   const sigma = (shot.blur * size) / 112;
   // Below a quarter of a pixel the bell does not reach the neighbours.
   if (sigma > 0.25) blur(light, size, sigma);
-  const gain = [
-    1.02 * shot.exposure * (1 + shot.warmth),
-    1.02 * shot.exposure,
-    1.02 * shot.exposure * (1 - shot.warmth),
-  ];
-  let state = (shot.noiseSeed | 1) >>> 0;
-  // A triangular number in -1..1, its variance 1/6.
-  const draw = (): number => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return ((state & 0xffff) + (state >>> 16)) / 65536 - 1 + 1 / 65536;
-  };
+  const gainG = 1.02 * shot.exposure;
+  const gainR = gainG * (1 + shot.warmth);
+  const gainB = gainG * (1 - shot.warmth);
+  const grain = new Grain(shot.noiseSeed);
   const luma = shot.noise * 2.45 * 0.8;
   const chroma = shot.noise * 2.45 * 0.5;
   const { contrast, saturation } = shot;
   for (let i = 0; i < size * size * 3; i += 3) {
-    let r = TONE[Math.min(4096, (light[i]! * gain[0]! * 2048) | 0)]!;
-    let g = TONE[Math.min(4096, (light[i + 1]! * gain[1]! * 2048) | 0)]!;
-    let b = TONE[Math.min(4096, (light[i + 2]! * gain[2]! * 2048) | 0)]!;
+    let r = TONE[Math.min(4096, (light[i]! * gainR * 2048) | 0)]!;
+    let g = TONE[Math.min(4096, (light[i + 1]! * gainG * 2048) | 0)]!;
+    let b = TONE[Math.min(4096, (light[i + 2]! * gainB * 2048) | 0)]!;
     const gray = 0.3 * r + 0.59 * g + 0.11 * b;
-    const grain = luma > 0 ? luma * draw() : 0;
-    const cr = chroma > 0 ? chroma * draw() : 0;
-    const cb = chroma > 0 ? chroma * draw() : 0;
-    r = 0.46 + (gray + (r - gray) * saturation - 0.46) * contrast + grain + cr;
-    g = 0.46 + (gray + (g - gray) * saturation - 0.46) * contrast + grain - 0.5 * (cr + cb);
-    b = 0.46 + (gray + (b - gray) * saturation - 0.46) * contrast + grain + cb;
+    const all = luma > 0 ? luma * grain.draw() : 0;
+    const red = chroma > 0 ? chroma * grain.draw() : 0;
+    const blue = chroma > 0 ? chroma * grain.draw() : 0;
+    r = 0.46 + (gray + (r - gray) * saturation - 0.46) * contrast + all + red;
+    g = 0.46 + (gray + (g - gray) * saturation - 0.46) * contrast + all - 0.5 * (red + blue);
+    b = 0.46 + (gray + (b - gray) * saturation - 0.46) * contrast + all + blue;
     out[offset + i] = clamp(r * 255 + 0.5, 0, 255) | 0;
     out[offset + i + 1] = clamp(g * 255 + 0.5, 0, 255) | 0;
     out[offset + i + 2] = clamp(b * 255 + 0.5, 0, 255) | 0;
+  }
+}
+
+/** Random numbers for a sensor's noise: quick ones, of a stream that depends on the seed alone. */
+class Grain {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed | 1;
+  }
+
+  /** A triangular number in -1..1, its variance 1/6. */
+  draw(): number {
+    let s = this.#state;
+    s ^= s << 13;
+    s ^= s >>> 17;
+    s ^= s << 5;
+    this.#state = s;
+    return ((s & 0xffff) + (s >>> 16)) / 65536 - 1 + 1 / 65536;
   }
 }
 

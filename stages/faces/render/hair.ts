@@ -2,8 +2,8 @@
  * Hair: where it ends (the hairline, an edge given around the head), how thick it lies, and the shell of vertices it is drawn with.
  * The same edge paints hair roots on the scalp, so that no skin shows where strands are thin.
  */
-import { clamp, cosine, curveThrough, mix, noise2, ramp, sine } from './curves.js';
-import type { Detail } from './body.js';
+import { clamp, curveThrough, mix, noise2, ramp, sine } from './curves.js';
+import { around, type Detail } from './body.js';
 import type { Head } from './head.js';
 import type { HairStyle } from './person.js';
 import type { Scene } from './scene.js';
@@ -171,6 +171,16 @@ export class Hair {
     }
   }
 
+  /** Seeds the pattern of the strands. */
+  get texture(): number {
+    return this.head.person.texture;
+  }
+
+  /** The side strands lean to, -1 or 1. */
+  get lean(): number {
+    return this.head.person.partSide;
+  }
+
   /** Whether strands lie this way and that. */
   get tousled(): boolean {
     return this.style === 'short' || this.style === 'parted';
@@ -206,15 +216,17 @@ export class Hair {
     const { rest, place, extra } = scene;
     const full = head.width(-0.4);
     const loose = cut.curl ? 0.55 : 0.14;
+    const { angles, sines, cosines } = around(columns, 0.7, 0.3);
+    const ways = angles.map((_, c) => wayRound(sines[c]!, cosines[c]!));
+    const lows = ways.map((way) => (hat ? curveThrough(WAYS, brim, Math.abs(way)) : this.edge(way)));
     for (let r = 0; r < rows; r++) {
       const t = r / (rows - 1);
       for (let c = 0; c < columns; c++) {
-        const s = (c / columns) * 2 - 1;
-        const angle = Math.PI * (0.7 * s + 0.3 * s * s * s);
-        const sin = sine(angle);
-        const cos = cosine(angle);
-        const way = wayRound(sin, cos);
-        const low = hat ? curveThrough(WAYS, brim, Math.abs(way)) : this.edge(way);
+        const angle = angles[c]!;
+        const sin = sines[c]!;
+        const cos = cosines[c]!;
+        const way = ways[c]!;
+        const low = lows[c]!;
         const y = head.top + (low - head.top) * t * (0.45 + 0.55 * t);
         const e = low - y;
         const ySkin = y > 0.05 ? 0.05 : y;

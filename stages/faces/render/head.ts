@@ -2,7 +2,7 @@
  * The shape of a head: a skull and jaw given by outline curves (half width, front and back depth at each height), and on it the hills
  * and hollows of a face: brow ridge, sockets, eyeballs, cheekbones, nose, lips, chin. Also where its five landmarks lie.
  */
-import { clamp, curveThrough, hill, mix, ramp } from './curves.js';
+import { clamp, curveThrough, hill, mix, ramp, sq } from './curves.js';
 import type { Person } from './person.js';
 import type { Shot } from './shot.js';
 
@@ -165,10 +165,6 @@ export class Head {
     const s = Math.min(0.98, Math.abs(x) / a);
     return middle + (this.front(y) - middle) * Math.sqrt(1 - s * s) + this.relief(x, y);
   }
-}
-
-function sq(x: number): number {
-  return x * x;
 }
 
 /** How an expression moves the skin: the jaw drops, the corners of the mouth go up and out, cheeks rise. Applied to rest positions. */

@@ -139,30 +139,91 @@ export class Visibility {
       const y0 = low <= 0.5 ? 0 : (low + 0.5) | 0;
       const y1 = high >= side ? side - 1 : (high - 0.5) | 0;
       if (x0 > x1 || y0 > y1) continue;
+      // Weights (times area) of a, b and c grow by this from one sample to the next; where one grows from 0 lies an end of the row.
+      const aAlong = by - cy;
+      const bAlong = cy - ay;
+      const cAlong = ay - by;
       const inverse = 1 / area;
       const za = screen[a + 2]!;
       const zb = (screen[b + 2]! - za) * inverse;
       const zc = (screen[c + 2]! - za) * inverse;
-      // Barycentric weights (times area) of b and c, and how they change along a row and a column.
-      const bAlong = cy - ay;
-      const bDown = ax - cx;
-      const cAlong = ay - by;
-      const cDown = bx - ax;
-      for (let y = y0; y <= y1; y++) {
-        const px = x0 + 0.5 - ax;
-        const py = y + 0.5 - ay;
-        let wb = px * bAlong + py * bDown;
-        let wc = px * cAlong + py * cDown;
-        for (let at = y * side + x0, end = y * side + x1; at <= end; at++) {
-          if (wb >= 0 && wc >= 0 && wb + wc <= area) {
-            const z = za + zb * wb + zc * wc;
-            if (z > depth[at]!) {
-              depth[at] = z;
-              triangle[at] = t + 1;
-            }
+      const zAlong = zb * bAlong + zc * cAlong;
+      const zDown = zb * (ax - cx) + zc * (bx - ax);
+      // Depth at the first sample of the first row, then of each row's.
+      let zRow = za + (x0 + 0.5 - ax) * zAlong + (y0 + 0.5 - ay) * zDown;
+      // Two edges at most bound a row on one side.
+      let left = x0;
+      let leftStep = 0;
+      let left2 = x0;
+      let left2Step = 0;
+      let right = x1;
+      let rightStep = 0;
+      let right2 = x1;
+      let right2Step = 0;
+      const firstY = y0 + 0.5;
+      if (bAlong !== 0) {
+        const step = (cx - ax) / bAlong;
+        const x = ax - 0.5 + (firstY - ay) * step;
+        if (bAlong > 0) {
+          left = x;
+          leftStep = step;
+        } else {
+          right = x;
+          rightStep = step;
+        }
+      }
+      if (cAlong !== 0) {
+        const step = (ax - bx) / cAlong;
+        const x = ax - 0.5 + (firstY - ay) * step;
+        if (cAlong > 0) {
+          left2 = x;
+          left2Step = step;
+        } else {
+          right2 = x;
+          right2Step = step;
+        }
+      }
+      if (aAlong !== 0) {
+        const step = (bx - cx) / aAlong;
+        const x = bx - 0.5 + (firstY - by) * step;
+        if (aAlong > 0) {
+          if (bAlong > 0) {
+            left2 = x;
+            left2Step = step;
+          } else {
+            left = x;
+            leftStep = step;
           }
-          wb += bAlong;
-          wc += cAlong;
+        } else if (bAlong < 0) {
+          right2 = x;
+          right2Step = step;
+        } else {
+          right = x;
+          rightStep = step;
+        }
+      }
+      for (let y = y0; y <= y1; y++) {
+        let from = left > left2 ? left : left2;
+        let to = right < right2 ? right : right2;
+        left += leftStep;
+        left2 += left2Step;
+        right += rightStep;
+        right2 += right2Step;
+        if (from < x0) from = x0;
+        if (to > x1) to = x1;
+        const zFirst = zRow;
+        zRow += zDown;
+        if (from > to) continue;
+        const x = Math.ceil(from) | 0;
+        const row = y * side;
+        const end = row + (to | 0);
+        let z = zFirst + (x - x0) * zAlong;
+        for (let at = row + x; at <= end; at++) {
+          if (z > depth[at]!) {
+            depth[at] = z;
+            triangle[at] = t + 1;
+          }
+          z += zAlong;
         }
       }
     }

@@ -1,8 +1,18 @@
 /** What lies between face and camera: glasses on a plane before the eyes, fingers, a thing held up. */
-import { clamp, cosine, mix, ramp, sine } from './curves.js';
+import { clamp, cosine, mix, ramp, sine, sq } from './curves.js';
 import type { Camera } from './camera.js';
 import type { Head } from './head.js';
 import type { Shot } from './shot.js';
+
+/** From a corner of the frame to the ear: samples and depths. */
+interface Arm {
+  x0: number;
+  y0: number;
+  z0: number;
+  x1: number;
+  y1: number;
+  z1: number;
+}
 
 /** Glasses, drawn where the line of sight meets the plane of their lenses. */
 export class Glasses {
@@ -22,7 +32,7 @@ export class Glasses {
   readonly #origin: readonly [number, number, number];
   readonly #depthX: number;
   readonly #depthY: number;
-  readonly #arms: { x0: number; y0: number; z0: number; x1: number; y1: number; z1: number }[] = [];
+  readonly #arms: Arm[] = [];
   readonly #unit: number;
 
   constructor(head: Head, camera: Camera, shot: Shot, samples: number) {
@@ -65,62 +75,73 @@ export class Glasses {
     }
   }
 
-  /** @param depth of what is behind, at sample (sx, sy) */
-  at(sx: number, sy: number, depth: number): void {
+  /** @param depth of what is behind, at (hx, hy), half samples */
+  at(hx: number, hy: number, depth: number): void {
     this.cover = 0;
-    const [m0, m1, m2, m3] = this.#inverse;
+    const inverse = this.#inverse;
+    if (inverse[0] === 0) return;
+    const sx = hx * 0.5;
+    const sy = hy * 0.5;
     const px = sx - this.#origin[0];
     const py = sy - this.#origin[1];
-    const x = m0 * px + m1 * py;
-    const y = m2 * px + m3 * py;
-    if (m0 === 0) return;
-    const soft = 0.75 / this.#unit;
+    const x = inverse[0] * px + inverse[1] * py;
+    const y = inverse[2] * px + inverse[3] * py;
     if (y > -0.4 && y < 0.4 && x > -0.75 && x < 0.75) {
       const z = this.#origin[2] + this.#depthX * x + this.#depthY * y;
-      if (z > depth - 0.02) {
-        const ax = x < 0 ? -x : x;
-        const dx = (ax - this.#eyeX) / this.#w;
-        const dy = y / this.#h;
-        const round = Math.sqrt(dx * dx + dy * dy);
-        const square = Math.sqrt(Math.sqrt(dx * dx * dx * dx + dy * dy * dy * dy));
-        const q = mix(round, square, 0.25 + 0.75 * this.#square);
-        const off = (q - 1) * this.#h;
-        const frame = 1 - ramp(this.#thick, this.#thick + soft, off < 0 ? -off : off);
-        const reach = this.#eyeX - this.#w * 0.9;
-        const bridge =
-          ax < reach ? 1 - ramp(this.#thick, this.#thick + soft, Math.abs(y + 0.07 - 0.5 * ax * ax)) : 0;
-        const rim = Math.max(frame, bridge);
-        if (q < 1) {
-          const sheen = 0.06 + 0.12 * ramp(0.3, -0.8, dx * 0.6 + dy);
-          if (this.#dark) this.#put([0.06 + sheen, 0.06 + sheen, 0.07 + sheen * 1.1], 0.93);
-          else
-            this.#put([0.85, 0.9, 0.95], 0.03 + 0.5 * sheen * ramp(0.08, 0, Math.abs(dx - dy * 0.6 + 0.35)));
-        }
-        if (rim > 0) this.#put(this.#frame, rim * 0.96);
-      }
+      if (z > depth - 0.02) this.#front(x, y);
     }
-    for (const arm of this.#arms) {
-      const ex = arm.x1 - arm.x0;
-      const ey = arm.y1 - arm.y0;
-      const length = ex * ex + ey * ey;
-      if (length < 1) continue;
-      const t = ((sx - arm.x0) * ex + (sy - arm.y0) * ey) / length;
-      if (t < 0 || t > 1) continue;
-      const gap = Math.sqrt((sx - arm.x0 - t * ex) ** 2 + (sy - arm.y0 - t * ey) ** 2);
-      const half = (this.#thick + 0.006) * this.#unit;
-      if (gap > half + 1) continue;
-      if (mix(arm.z0, arm.z1, t) < depth - 0.05) continue;
-      this.#put(this.#frame, 1 - ramp(half - 0.3, half + 1, gap));
-    }
+    for (const arm of this.#arms) this.#side(arm, sx, sy, depth);
   }
 
-  #put(c: readonly [number, number, number], alpha: number): void {
+  /** The two glasses, their rims and the bridge, at (x, y) of their plane. */
+  #front(x: number, y: number): void {
+    const soft = 0.75 / this.#unit;
+    const ax = x < 0 ? -x : x;
+    const dx = (ax - this.#eyeX) / this.#w;
+    const dy = y / this.#h;
+    const round = Math.sqrt(dx * dx + dy * dy);
+    const square = Math.sqrt(Math.sqrt(dx * dx * dx * dx + dy * dy * dy * dy));
+    const q = mix(round, square, 0.25 + 0.75 * this.#square);
+    const off = (q - 1) * this.#h;
+    const frame = 1 - ramp(this.#thick, this.#thick + soft, off < 0 ? -off : off);
+    const reach = this.#eyeX - this.#w * 0.9;
+    const bridge =
+      ax < reach ? 1 - ramp(this.#thick, this.#thick + soft, Math.abs(y + 0.07 - 0.5 * ax * ax)) : 0;
+    const rim = Math.max(frame, bridge);
+    if (q < 1) {
+      const sheen = 0.06 + 0.12 * ramp(0.3, -0.8, dx * 0.6 + dy);
+      if (this.#dark) this.#put(0.06 + sheen, 0.06 + sheen, 0.07 + sheen * 1.1, 0.93);
+      else this.#put(0.85, 0.9, 0.95, 0.03 + 0.5 * sheen * ramp(0.08, 0, Math.abs(dx - dy * 0.6 + 0.35)));
+    }
+    if (rim > 0) this.#putFrame(rim * 0.96);
+  }
+
+  #side(arm: Arm, sx: number, sy: number, depth: number): void {
+    const ex = arm.x1 - arm.x0;
+    const ey = arm.y1 - arm.y0;
+    const length = ex * ex + ey * ey;
+    if (length < 1) return;
+    const t = ((sx - arm.x0) * ex + (sy - arm.y0) * ey) / length;
+    if (t < 0 || t > 1) return;
+    const gap = Math.sqrt(sq(sx - arm.x0 - t * ex) + sq(sy - arm.y0 - t * ey));
+    const half = (this.#thick + 0.006) * this.#unit;
+    if (gap > half + 1) return;
+    if (mix(arm.z0, arm.z1, t) < depth - 0.05) return;
+    this.#putFrame(1 - ramp(half - 0.3, half + 1, gap));
+  }
+
+  #putFrame(alpha: number): void {
+    const frame = this.#frame;
+    this.#put(frame[0], frame[1], frame[2], alpha);
+  }
+
+  #put(r: number, g: number, b: number, alpha: number): void {
     const cover = alpha + this.cover * (1 - alpha);
     if (cover <= 0) return;
     const k = alpha / cover;
-    this.r += (c[0] - this.r) * k;
-    this.g += (c[1] - this.g) * k;
-    this.b += (c[2] - this.b) * k;
+    this.r += (r - this.r) * k;
+    this.g += (g - this.g) * k;
+    this.b += (b - this.b) * k;
     this.cover = cover;
   }
 }
@@ -132,14 +153,19 @@ export class InTheWay {
   b = 0;
   cover = 0;
 
+  /** @param side of the picture, half samples */
   constructor(
     private readonly shot: Shot,
     private readonly skin: readonly [number, number, number],
+    private readonly side: number,
   ) {}
 
-  /** At (u, v) of the picture, 0..1; `soft` is one sample. Lit crudely, from the light's side. */
-  at(u: number, v: number, soft: number): void {
+  /** At (hx, hy) of the picture, half samples. Lit crudely, from the light's side. */
+  at(hx: number, hy: number): void {
     this.cover = 0;
+    const u = hx / this.side;
+    const v = hy / this.side;
+    const soft = 0.7 / (0.5 * this.side);
     const o = this.shot.occluder;
     const { light } = this.shot;
     if (o.kind === 'thing') {
