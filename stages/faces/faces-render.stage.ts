@@ -1,7 +1,7 @@
 /** Declares the stage kind `faces-render`: the built-in data set of invented people. */
 import { type FacesRenderSettings, schema } from '../../schemas/generated/stages/faces-render.js';
 import type { StageDeclaration } from '../contract.js';
-import { pairsThatFit } from './render/protocols.js';
+import { pairsThatFit, PROTOCOLS } from './render/protocols.js';
 
 export const stage: StageDeclaration<FacesRenderSettings> = {
   kind: 'faces-render',
@@ -19,7 +19,7 @@ export const stage: StageDeclaration<FacesRenderSettings> = {
   },
   seeded: true,
   device: false,
-  check({ verification }) {
+  check({ size = 112, verification }) {
     const { identities = 0, perIdentity = 8, pairs = 6000, folds = 10 } = verification ?? {};
     if (identities === 0) return [];
     const problems: { path: string; message: string }[] = [];
@@ -37,6 +37,12 @@ export const stage: StageDeclaration<FacesRenderSettings> = {
       problems.push({
         path: 'verification.identities',
         message: `${identities} people are too few for ${folds} folds of people of their own; take ${4 * folds} or more`,
+      });
+    const gigabytes = (PROTOCOLS.length * identities * perIdentity * size * size * 3) / 1e9;
+    if (gigabytes > 4)
+      problems.push({
+        path: 'verification.identities',
+        message: `${identities} people with ${perIdentity} pictures of ${size} px each take ${gigabytes.toFixed(1)} GB of memory in ${PROTOCOLS.length} protocols; take fewer people or pictures, 4 GB at most`,
       });
     if (problems.length > 0) return problems;
     const fit = pairsThatFit(identities, perIdentity, folds);

@@ -8,7 +8,7 @@ import { ImageSetWriter } from '../data/image-set.js';
 import type { SetProvenance } from '../data/provenance.js';
 import { writeVerification } from '../data/verification-set.js';
 import type { Order } from './render/order.js';
-import { takePictures } from './render/production.js';
+import { type Production, takePictures } from './render/production.js';
 import { planProtocol, PROTOCOLS, type VerificationSettings } from './render/protocols.js';
 import type { Vary } from './render/shot.js';
 
@@ -34,18 +34,22 @@ export async function run(context: StageContext<FacesRenderSettings>): Promise<v
   const { size, population, vary, identities, perIdentity } = settings;
   const setting = { size, seed, population };
 
-  const train: Order[] = [];
-  for (let person = 0; person < identities; person++)
-    for (let image = 0; image < perIdentity; image++) train.push({ purpose: 'train', person, image, vary });
   const mild = Object.fromEntries(
     Object.entries(MILD).map(([name, most]) => [name, Math.min(most, vary[name as keyof Vary])]),
   ) as unknown as Vary;
-  const inquiry = Array.from({ length: settings.inquiry.identities }, (_, person): Order => ({
-    purpose: 'inquiry',
-    person,
-    image: 0,
-    vary: mild,
-  }));
+  const train = {
+    count: identities * perIdentity,
+    order: (i: number): Order => ({
+      purpose: 'train',
+      person: Math.floor(i / perIdentity),
+      image: i % perIdentity,
+      vary,
+    }),
+  };
+  const inquiry = {
+    count: settings.inquiry.identities,
+    order: (person: number): Order => ({ purpose: 'inquiry', person, image: 0, vary: mild }),
+  };
   const plans =
     settings.verification.identities === 0
       ? []
@@ -54,15 +58,26 @@ export async function run(context: StageContext<FacesRenderSettings>): Promise<v
           ...planProtocol(seed, population, name, settings.verification, vary),
         }));
 
-  const total = train.length + inquiry.length + plans.reduce((sum, plan) => sum + plan.orders.length, 0);
+  const total = train.count + inquiry.count + plans.reduce((sum, plan) => sum + plan.orders.length, 0);
   const look = (how: Vary): JsonObject => ({ size, population, vary: { ...how } });
+  const stride = size * size * 3;
   const started = performance.now();
   let done = 0;
-  const take = (orders: readonly Order[], note: string, keep: (pixels: Uint8Array, first: number) => void) =>
-    takePictures(orders, setting, threads, signal, (pixels, first) => {
-      keep(pixels, first);
-      done += pixels.length / (size * size * 3);
-      context.progress(done, total, note);
+  const take = (
+    orders: Pick<Production, 'count' | 'order'>,
+    note: string,
+    keep: (pixels: Uint8Array, first: number) => void,
+  ): Promise<void> =>
+    takePictures({
+      ...orders,
+      setting,
+      threads,
+      signal,
+      take(pixels, first) {
+        keep(pixels, first);
+        done += pixels.length / stride;
+        context.progress(done, total, note);
+      },
     });
 
   for (const [output, orders] of [
@@ -70,21 +85,23 @@ export async function run(context: StageContext<FacesRenderSettings>): Promise<v
     ['inquiry', inquiry],
   ] as const) {
     const writer = ImageSetWriter.open(context.output(output), { width: size, height: size });
-    const stride = size * size * 3;
     await take(orders, output === 'images' ? 'training set' : 'inquiry images', (pixels, first) => {
       for (let i = 0; i * stride < pixels.length; i++)
-        writer.add(pixels.subarray(i * stride, (i + 1) * stride), orders[first + i]!.person);
+        writer.add(pixels.subarray(i * stride, (i + 1) * stride), orders.order(first + i).person);
     });
     const isTrain = output === 'images';
-    const people = isTrain ? identities : inquiry.length;
+    const people = isTrain ? identities : inquiry.count;
     const how: JsonObject = isTrain ? { ...look(vary), perIdentity } : look(mild);
-    writer.finish({ provenance: provenance(seed, how, people, orders.length) });
+    writer.finish({ provenance: provenance(seed, how, people, orders.count) });
   }
 
   const protocols = [];
   for (const { name, orders, pairs, same, folds } of plans) {
-    const images = new Uint8Array(orders.length * size * size * 3);
-    await take(orders, `protocol ${name}`, (pixels, first) => images.set(pixels, first * size * size * 3));
+    const images = new Uint8Array(orders.length * stride);
+    const order = (i: number): Order => orders[i]!;
+    await take({ count: orders.length, order }, `protocol ${name}`, (pixels, first) =>
+      images.set(pixels, first * stride),
+    );
     protocols.push({ name, images, pairs, same, folds, identitiesDisjoint: true });
   }
   const people = protocols.length * settings.verification.identities;

@@ -1,6 +1,5 @@
 /** How fast faces-render draws: the quickstart's people on one thread, as the stage makes them. */
-import type { Order } from '../../stages/faces/render/order.js';
-import { takePictures } from '../../stages/faces/render/production.js';
+import { type Production, takePictures } from '../../stages/faces/render/production.js';
 import type { Vary } from '../../stages/faces/render/shot.js';
 import type { Benchmark, Row } from './benchmark.js';
 import { race } from './measure.js';
@@ -19,18 +18,19 @@ export const render: Benchmark = {
       [32, 256],
       [112, 128],
     ] as const) {
-      const orders = Array.from({ length: amount }, (_, i): Order => ({
-        purpose: 'bench',
-        person: Math.floor(i / perPerson),
-        image: i % perPerson,
-        vary,
-      }));
-      const setting = { size, seed: 1, population: 0 };
-      const { signal } = new AbortController();
-      const [seconds] = await race(
-        [{ run: () => takePictures(orders, setting, 1, signal, () => undefined) }],
-        { rounds: 5, seconds: 10, warmUp: true },
-      );
+      const production: Production = {
+        count: amount,
+        order: (i) => ({ purpose: 'bench', person: Math.floor(i / perPerson), image: i % perPerson, vary }),
+        setting: { size, seed: 1, population: 0 },
+        threads: 1,
+        signal: new AbortController().signal,
+        take: () => undefined,
+      };
+      const [seconds] = await race([{ run: () => takePictures(production) }], {
+        rounds: 5,
+        seconds: 10,
+        warmUp: true,
+      });
       rows.push({
         what: `${amount} images of ${size} px`,
         seconds: seconds!,

@@ -8,24 +8,36 @@ import type { WorkerSetting } from './worker.js';
 /** Orders a thread takes at a time: small enough for a quick stop, large enough that messages cost nothing. */
 const BATCH = 32;
 
-/**
- * @param take     receives the pixels, uint8 [n, size, size, 3], of n orders from `first` on
- * @throws         signal.reason once aborted
- */
-export async function takePictures(
-  orders: readonly Order[],
-  setting: WorkerSetting,
-  threads: number,
-  signal: AbortSignal,
-  take: (pixels: Uint8Array, first: number) => void,
-): Promise<void> {
-  if (threads > 1 && orders.length > BATCH) return onThreads(orders, setting, threads, signal, take);
+export interface Production {
+  count: number;
+  /** The order of picture i, 0 .. count - 1; asked for when its turn comes, as millions of orders would fill the memory. */
+  order: (i: number) => Order;
+  setting: WorkerSetting;
+  threads: number;
+  signal: AbortSignal;
+  /** Receives the pixels, uint8 [n, size, size, 3], of n orders from `first` on. */
+  take: (pixels: Uint8Array, first: number) => void;
+}
+
+/** @throws signal.reason once aborted */
+export function takePictures(production: Production): Promise<void> {
+  return production.threads > 1 && production.count > BATCH
+    ? onThreads(production)
+    : onThisThread(production);
+}
+
+function batchOf({ count, order }: Production, first: number): Order[] {
+  return Array.from({ length: Math.min(BATCH, count - first) }, (_, i) => order(first + i));
+}
+
+async function onThisThread(production: Production): Promise<void> {
+  const { count, setting, signal, take } = production;
   const { size, seed, population } = setting;
   const studio = new Studio(new FaceRenderer(size), seed, population);
   const stride = size * size * 3;
-  for (let first = 0; first < orders.length; first += BATCH) {
+  for (let first = 0; first < count; first += BATCH) {
     signal.throwIfAborted();
-    const batch = orders.slice(first, first + BATCH);
+    const batch = batchOf(production, first);
     const pixels = new Uint8Array(batch.length * stride);
     batch.forEach((order, i) => studio.take(order, pixels, i * stride));
     take(pixels, first);
@@ -33,15 +45,10 @@ export async function takePictures(
   }
 }
 
-async function onThreads(
-  orders: readonly Order[],
-  setting: WorkerSetting,
-  threads: number,
-  signal: AbortSignal,
-  take: (pixels: Uint8Array, first: number) => void,
-): Promise<void> {
+async function onThreads(production: Production): Promise<void> {
+  const { count, setting, threads, signal, take } = production;
   const workers = Array.from(
-    { length: Math.min(threads, Math.ceil(orders.length / BATCH)) },
+    { length: Math.min(threads, Math.ceil(count / BATCH)) },
     () => new Worker(new URL('./worker.js', import.meta.url), { workerData: setting }),
   );
   const done = new Map<number, Uint8Array>();
@@ -56,7 +63,7 @@ async function onThreads(
       for (const worker of workers) {
         let first = 0;
         const give = (): void => {
-          if (next >= orders.length) return;
+          if (next >= count) return;
           // A slow batch must not let the others pile up in memory.
           if (next - wanted > 8 * BATCH * workers.length) {
             idle.push(give);
@@ -64,7 +71,7 @@ async function onThreads(
           }
           first = next;
           next += BATCH;
-          worker.postMessage(orders.slice(first, first + BATCH));
+          worker.postMessage(batchOf(production, first));
         };
         worker.on('error', reject);
         worker.on('message', (pixels: Uint8Array) => {
@@ -79,7 +86,7 @@ async function onThreads(
             reject(error as Error);
             return;
           }
-          if (wanted >= orders.length) resolve();
+          if (wanted >= count) resolve();
           give();
           for (const waiting of idle.splice(0)) waiting();
         });

@@ -72,17 +72,19 @@ test('inquiry and verification may be empty sets', async () => {
 test('two threads give the bytes of one, in order', async () => {
   const built = await compiled();
   const { vary } = settingsOf(stage, { identities: 1 }) as { vary: Order['vary'] };
-  const orders = Array.from({ length: 150 }, (_, i): Order => ({
-    purpose: 'train',
-    person: i >> 4,
-    image: i & 15,
-    vary,
-  }));
-  const setting = { size: 24, seed: 1, population: 0 };
-  const signal = new AbortController().signal;
+  const production = {
+    count: 150,
+    order: (i: number): Order => ({ purpose: 'train', person: i >> 4, image: i & 15, vary }),
+    setting: { size: 24, seed: 1, population: 0 },
+    signal: new AbortController().signal,
+  };
   const run = async (take: typeof takePictures, threads: number): Promise<Uint8Array> => {
     const pixels = new Uint8Array(150 * 24 * 24 * 3);
-    await take(orders, setting, threads, signal, (some, first) => pixels.set(some, first * 24 * 24 * 3));
+    await take({
+      ...production,
+      threads,
+      take: (some, first) => pixels.set(some, first * 24 * 24 * 3),
+    });
     return pixels;
   };
   const one = await run(takePictures, 1);
@@ -102,15 +104,16 @@ test('stops between batches when asked to, also with threads', async () => {
   await expect(run).rejects.toBe(reason);
   const built = await compiled();
   const { vary } = settingsOf(stage, { identities: 1 }) as { vary: Order['vary'] };
-  const orders = Array.from({ length: 10_000 }, (_, image): Order => ({
-    purpose: 'train',
-    person: 0,
-    image,
-    vary,
-  }));
   const threads = new AbortController();
   await expect(
-    built(orders, { size: 16, seed: 1, population: 0 }, 2, threads.signal, () => threads.abort(reason)),
+    built({
+      count: 10_000,
+      order: (image): Order => ({ purpose: 'train', person: 0, image, vary }),
+      setting: { size: 16, seed: 1, population: 0 },
+      threads: 2,
+      signal: threads.signal,
+      take: () => threads.abort(reason),
+    }),
   ).rejects.toBe(reason);
 });
 
@@ -119,9 +122,34 @@ test.each([
   [{ identities: 30 }, 'verification.identities', 'take 40 or more'],
   [{ identities: 100, perIdentity: 7 }, 'verification.perIdentity', 'odd'],
   [{ identities: 40, perIdentity: 8, pairs: 6000 }, 'verification.pairs', 'only 1280 pairs'],
+  [{ identities: 100_000 }, 'verification.identities', 'take 150.5 GB of memory'], // 5 x 1e5 x 8 x 112 x 112 x 3
 ])('verification %j is refused with its place and the remedy', (verification, path, message) => {
   const problems = stage.check!({ identities: 1, verification });
   expect(problems).toEqual([{ path, message: expect.stringContaining(message) as string }]);
+});
+
+test('millions of pictures are ordered one batch at a time', async () => {
+  using lab = new StageLab();
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  const run = lab.run(stage, {
+    inputs: {},
+    settings: { identities: 1_000_000, perIdentity: 10_000, size: 16 },
+    signal: stop.signal,
+    progress(done, total) {
+      expect(total).toBe(1e10);
+      if (done >= 64) stop.abort(reason);
+    },
+  });
+  await expect(run).rejects.toBe(reason);
+});
+
+test.each([16, 33, 224])('a picture of %d px is a face in a place, not a blank', async (size) => {
+  using lab = new StageLab();
+  const ran = await lab.run(stage, { inputs: {}, settings: { identities: 1, perIdentity: 1, size } });
+  const pixels = ImageSet.open(ran.outputs['images']!).all();
+  expect(pixels).toHaveLength(size * size * 3);
+  expect(new Set(pixels).size).toBeGreaterThan(60);
 });
 
 test.each([
