@@ -1,0 +1,180 @@
+/** Runs delivered to a real MLflow server and read back with MLflow's own client. Slow; `npm run test:mlflow`. */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { readJournal } from '../../engine/journal/reader.js';
+import { Lab } from '../engine/run/lab.js';
+import { MlflowServer, type ServerRun, Wire } from './server.js';
+
+const shared = Lab.create();
+mkdirSync(shared.path('server'));
+const server = new MlflowServer(shared.path('server'));
+let lab: Lab;
+
+beforeAll(() => server.start(), 180_000);
+afterAll(async () => {
+  await server.kill();
+  await shared[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  lab = Lab.create();
+  lab.environment['MLFLOW_TRACKING_URI'] = server.uri;
+});
+afterEach(() => lab[Symbol.asyncDispose]());
+
+/** Real faces, and a program that tells `points` points, `pause` ms after every 50. */
+function write(experiment: string, points: number, pause: number): void {
+  writeFileSync(
+    lab.path('say.mjs'),
+    `import { writeFileSync } from 'node:fs';
+const [, , out, points, pause] = process.argv;
+console.log('metric odd NaN 0');
+console.log('metric tiny 1e-300 -2');
+for (let i = 0; i < Number(points); i++) {
+  console.log(\`metric loss/part \${Math.exp(-i / 700)} \${i}\`);
+  if (i % 50 === 49) await new Promise((resolve) => setTimeout(resolve, Number(pause)));
+}
+writeFileSync(out + '/f', points);
+`,
+  );
+  writeFileSync(
+    lab.path('x.yaml'),
+    `name: ${experiment}
+params: { long: '${'long '.repeat(1500)}' }
+stages:
+  faces:
+    uses: faces-render
+    with: { size: 16, identities: 4, perIdentity: 2, inquiry: { identities: 2 }, verification: { identities: 20, pairs: 40, folds: 2 } }
+  say:
+    uses: command
+    matrix: { k: [1, 2] }
+    inputs: { faces: faces }
+    with:
+      run: "node say.mjs \${{ outputs.out }} ${points} ${pause} \${{ matrix.k }} \${{ inputs.faces }}"
+      outputs: { out: files }
+      code: [say.mjs]
+`,
+  );
+}
+
+const newest = () =>
+  lab.path(
+    'runs',
+    readdirSync(lab.path('runs'))
+      .filter((name) => /^\d{8}-/.test(name))
+      .sort()
+      .at(-1)!,
+  );
+
+/** Points as the journal has them, in the form of read_back.py. */
+function journaled(stage: string): Record<string, [number, number, number][]> {
+  const points: Record<string, [number, number, number][]> = {};
+  for (const event of readJournal(newest())) {
+    if (event.type !== 'metric' || event.stage !== stage) continue;
+    (points[event.name] ??= []).push([event.step ?? 0, Date.parse(event.at), event.value ?? NaN]);
+  }
+  return points;
+}
+
+const byName = (runs: readonly ServerRun[], name: string): ServerRun => {
+  const found = runs.filter((run) => run.name === name);
+  expect(found).toHaveLength(1);
+  return found[0]!;
+};
+
+/** Every point of the journal is on the server, exactly once, with its value to the last bit. */
+function compare(runs: readonly ServerRun[], stage: string): void {
+  const there = byName(runs, stage).metrics;
+  const here = journaled(stage);
+  const order = (a: readonly [number, number, number], b: readonly [number, number, number]) =>
+    a[0] - b[0] || a[1] - b[1];
+  for (const [name, points] of Object.entries(here)) {
+    const held = (there[name] ?? []).map(([step, at, value]): [number, number, number] => [
+      step,
+      at,
+      Number(value === 'nan' ? 'NaN' : value),
+    ]);
+    expect(held.sort(order), name).toEqual(points.sort(order));
+  }
+}
+
+test('what arrives is what the journal holds, value by value', async () => {
+  write('plain', 2500, 5);
+  expect((await lab.cemiflow('run', 'x.yaml')).exitCode).toBe(0);
+  const runs = server.readBack('plain');
+  expect(runs).toHaveLength(4);
+  expect(runs.every(({ status }) => status === 'FINISHED')).toBe(true);
+  for (const stage of ['say@k=1', 'say@k=2']) compare(runs, stage);
+  const parent = runs.find(({ tags }) => tags['cemiflow.stage'] === '')!;
+  expect(byName(runs, 'say@k=1').tags).toMatchObject({
+    'mlflow.parentRunId': parent.id,
+    'cemiflow.cached': 'false',
+  });
+  expect(byName(runs, 'say@k=1').params).toMatchObject({ 'matrix.k': '1', seed: '0' });
+  expect(byName(runs, 'say@k=1').datasets).toEqual([
+    ['faces.images', expect.stringMatching(/^[0-9a-f]{36}$/)],
+  ]);
+  expect(parent.params['long']).toHaveLength(6000);
+  expect(parent.files).toEqual(expect.arrayContaining(['experiment.yaml', 'parameters.yaml', 'report.html']));
+  expect(parent.tags['mlflow.note.content']).toContain('| say@k=1 | ok |');
+}, 120_000);
+
+test('a server that is killed and comes back in the middle of a run has every point once', async () => {
+  write('restarted', 6000, 60);
+  const run = lab.start('run', 'x.yaml');
+  await run.says('tracking: http');
+  await sleep(1500);
+  await server.kill();
+  await run.says('the run goes on');
+  await server.start();
+  expect((await run).exitCode).toBe(0);
+  await lab.cemiflow('sync');
+  const runs = server.readBack('restarted');
+  expect(runs).toHaveLength(4);
+  for (const stage of ['say@k=1', 'say@k=2']) compare(runs, stage);
+  expect(runs.map(({ status }) => status)).toEqual(Array(4).fill('FINISHED'));
+}, 240_000);
+
+test('a network that is cut again and again loses and doubles nothing', async () => {
+  const wire = new Wire(server.port);
+  await wire.open();
+  lab.environment['MLFLOW_TRACKING_URI'] = wire.uri;
+  write('cut', 6000, 60);
+  const run = lab.start('run', 'x.yaml');
+  let running = true;
+  void run.finally(() => (running = false));
+  while (running) {
+    await sleep(150 + 400 * Math.random());
+    await wire.cut();
+    await wire.open();
+  }
+  expect((await run).exitCode).toBe(0);
+  expect(wire.cuts).toBeGreaterThan(3);
+  expect((await lab.cemiflow('sync')).exitCode).toBe(0);
+  await wire.cut();
+  const runs = server.readBack('cut');
+  expect(runs).toHaveLength(4);
+  for (const stage of ['say@k=1', 'say@k=2']) compare(runs, stage);
+  expect(runs.some(({ status }) => status === 'RUNNING')).toBe(false);
+}, 240_000);
+
+test('with the basic-auth app: refused without, delivered with name and password', async () => {
+  mkdirSync(lab.path('auth'));
+  const guarded = new MlflowServer(lab.path('auth'), ['--app-name', 'basic-auth'], {
+    MLFLOW_FLASK_SERVER_SECRET_KEY: 'for this test',
+  });
+  await guarded.start();
+  try {
+    lab.environment['MLFLOW_TRACKING_URI'] = guarded.uri;
+    write('guarded', 100, 0);
+    const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain('MLFLOW_TRACKING_USERNAME');
+    const login = { MLFLOW_TRACKING_USERNAME: 'admin', MLFLOW_TRACKING_PASSWORD: 'password1234' };
+    Object.assign(lab.environment, login);
+    expect((await lab.cemiflow('sync')).exitCode).toBe(0);
+    compare(guarded.readBack('guarded', login), 'say@k=2');
+  } finally {
+    await guarded.kill();
+  }
+}, 240_000);
