@@ -54,9 +54,9 @@ const lookEveryMilliseconds = 300;
 
 /** Prints what is appended, until the engine is gone and all is printed. */
 async function follow(file: string, goesOn: () => boolean): Promise<void> {
-  const { open } = await import('node:fs/promises');
+  const { open, stat } = await import('node:fs/promises');
   const { setTimeout: sleep } = await import('node:timers/promises');
-  const log = await open(file, 'r');
+  let log = await open(file, 'r');
   try {
     let at = (await log.stat()).size;
     for (let more = true; more;) {
@@ -64,8 +64,18 @@ async function follow(file: string, goesOn: () => boolean): Promise<void> {
       const { buffer, bytesRead } = await log.read({ buffer: Buffer.alloc(64 * 1024), position: at });
       process.stdout.write(buffer.subarray(0, bytesRead));
       at += bytesRead;
-      if (bytesRead > 0) more = true;
-      else await sleep(lookEveryMilliseconds);
+      if (bytesRead > 0) {
+        more = true;
+        continue;
+      }
+      // A log that grew too long was replaced by a shorter one (stage-log.ts): on from its end.
+      if ((await stat(file)).ino !== (await log.stat()).ino) {
+        await log.close();
+        log = await open(file, 'r');
+        at = (await log.stat()).size;
+        process.stdout.write('--- some of it was left out here: too much at a time\n');
+      }
+      await sleep(lookEveryMilliseconds);
     }
   } finally {
     await log.close();

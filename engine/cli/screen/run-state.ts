@@ -83,7 +83,8 @@ export class RunState {
       case 'log': {
         const stage = this.working.get(event.stage);
         const line = event.lines.slice(event.lines.lastIndexOf('\n') + 1);
-        if (stage && line.trim() !== '') stage.said = line;
+        // A command's log begins with the command itself.
+        if (stage && line.trim() !== '' && !event.lines.startsWith('$ ')) stage.said = line;
         return;
       }
       case 'warning':

@@ -59,6 +59,31 @@ test('a program that prints without end fills neither the memory nor the disk; i
   expect(after.trimStart().split('\n')[0]).toMatch(/^(0123456789){7}$/);
 });
 
+test('who follows a log that is shortened meanwhile sees its end', async () => {
+  await using lab = Lab.create();
+  lab.write(
+    command(`
+      echo $$ > "$STEER/it.started"
+      while [ ! -e "$STEER/it.go" ]; do sleep 0.02; done
+      yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -n 300000 || true
+      while [ ! -e "$STEER/end.go" ]; do sleep 0.02; done
+      echo the last line
+      ${done}`),
+  );
+  const run = lab.start('run', 'x.yaml', '--json');
+  await lab.started('it');
+  const follower = lab.start('logs', 'it', '--follow');
+  const seen = { text: '' };
+  follower.stdout.on('data', (piece: Buffer) => (seen.text += piece.toString()));
+  await until(() => seen.text.includes('attempt 1'), 'it follows');
+  lab.go('it');
+  await until(() => seen.text.includes('--- some of it was left out here'), 'the shorter log is followed');
+  lab.go('end');
+  expect((await run).exitCode).toBe(0);
+  await follower;
+  expect(seen.text).toContain('\nthe last line\n--- ended well');
+});
+
 test('one line without an end is cut', async () => {
   await using lab = Lab.create();
   lab.write(
