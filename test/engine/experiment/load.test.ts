@@ -177,6 +177,18 @@ test('the schemas of --json outputs are JSON Schemas that admit the examples of 
         { name: 'a@m=0', kind: 'generate', status: 'run', key, reasons: ['no earlier result'] },
         { name: 'b', kind: 'x', status: 'maybe', reasons: ['a may change'] },
       ],
+      forecast: {
+        seconds: 1,
+        stageSeconds: 1,
+        diskBytes: 0,
+        peakRssBytes: 0,
+        jobs: null,
+        cpus: 2,
+        gpus: 0,
+        stages: [],
+        unknown: [{ name: 'b', because: 'no earlier run of x' }],
+        cachedSeconds: 0,
+      },
     },
     run: {
       run: 'r1',
@@ -208,8 +220,11 @@ test('the schemas of --json outputs are JSON Schemas that admit the examples of 
           gtr: null,
           n: 1,
           std: null,
+          data: null,
+          members: [{ run: 'r1', stage: 'score' }],
         },
       ],
+      notices: [],
     },
   };
   for (const [name, example] of Object.entries(examples)) {
