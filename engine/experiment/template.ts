@@ -1,7 +1,7 @@
 /** The first experiment of somebody who has none: what `cemiflow init` writes. Valid as it is, and small. */
 
 /**
- * @param name   of the experiment: letters, digits, '.', '_' and '-'
+ * @param name   of the experiment, as YAML: letters, digits, '.', '_' and '-'; in quotes where YAML would read a number
  * @param schema path of schemas/experiment.schema.json from where the file will lie, for editors
  */
 export function initExperiment({ name, schema }: { name: string; schema: string }): string {

@@ -1,5 +1,5 @@
 /** The command line as a user meets it: words, exit codes, JSON, screens. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
@@ -172,17 +172,52 @@ test('status, why, show, logs and dag say where an experiment stands', async () 
   expect(await said('dag', 'x.yaml', '--format', 'dot')).toContain('"top" -> "sum" [label="a"];');
 });
 
-test('what init writes is valid', async () => {
+test('what init writes is valid wherever it lies and whatever it is called; it is written over only if asked', async () => {
   await using lab = Lab.create();
-  expect((await lab.cemiflow('init')).exitCode).toBe(0);
+  const { exitCode, stderr, stdout } = await lab.cemiflow('init');
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+  expect(stderr).toMatch(/^wrote experiment\.yaml\. Next: .+ run experiment\.yaml$/);
   expect((await lab.cemiflow('validate')).stdout).toBe(
     'experiment.yaml is valid: 3 stages, 7 with the points of their matrices',
   );
-  const again = await lab.cemiflow('init');
-  expect(again).toMatchObject({
+  const written = readFileSync(lab.path('experiment.yaml'), 'utf8');
+  const schema = /^# yaml-language-server: \$schema=(\S+)$/m.exec(written)![1]!;
+  expect(existsSync(lab.path(schema))).toBe(true);
+
+  writeFileSync(lab.path('experiment.yaml'), 'mine');
+  expect(await lab.cemiflow('init')).toMatchObject({
     exitCode: 2,
-    stderr: expect.stringContaining('experiment.yaml is there already'),
+    stderr: 'cemiflow: experiment.yaml is there already\n  Give another name, or --force to write over it.',
   });
+  expect((await lab.cemiflow('init', '--stdout')).stdout).toBe(written.trimEnd());
+  expect(readFileSync(lab.path('experiment.yaml'), 'utf8')).toBe('mine');
+  expect((await lab.cemiflow('init', '--force', '-q')).stderr).toBe('');
+  expect(readFileSync(lab.path('experiment.yaml'), 'utf8')).toBe(written);
+
+  for (const name of ['deep/er/2026.yml', 'true.yaml', '.yaml', 'a b.yaml']) {
+    expect((await lab.cemiflow('init', name)).exitCode).toBe(0);
+    expect(await lab.cemiflow('validate', name)).toMatchObject({ exitCode: 0, stderr: '' });
+  }
+  expect(await lab.cemiflow('init', 'notes.txt')).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('cemiflow init notes.txt.yaml'),
+  });
+  // Replicas of what init proposes, as its comment says: the baseline is that of all seeds.
+  expect((await lab.cemiflow('validate', '--set', 'stages.fr.seeds=[1,2]')).exitCode).toBe(0);
+});
+
+test('what init writes runs, here with few people and too few steps', async () => {
+  await using lab = Lab.create();
+  await lab.cemiflow('init');
+  const small = ['params.identities=8', 'stages.faces.with.verification={identities: 40, pairs: 100}'];
+  const quick = ['stages.fr.with.steps=3', 'stages.score.with.onCollapse=warn'];
+  const words = [...small, ...quick].flatMap((one) => ['--set', one]);
+  const { exitCode, stdout, stderr } = await lab.cemiflow('run', '--json', ...words);
+  expect(exitCode, stderr).toBe(0);
+  const { stages } = JSON.parse(stdout) as { stages: { name: string; metrics: Record<string, number> }[] };
+  expect(stages).toHaveLength(7);
+  for (const { name, metrics } of stages)
+    if (name.startsWith('score')) expect(metrics['avg/accuracy']).toBeGreaterThan(0.3);
 });
 
 test('schema lists the kinds, and every setting of one with type, default and meaning', async () => {
