@@ -87,8 +87,6 @@ class Thread {
     [];
 
   constructor() {
-    // An idle thread keeps no process alive.
-    this.worker.unref();
     this.worker.on('message', ({ hashes, trouble }: HashAnswer) => {
       const { resolve, reject } = this.asked.shift()!;
       if (this.asked.length === 0) this.worker.unref();
@@ -99,6 +97,8 @@ class Thread {
       pool.splice(pool.indexOf(this), 1);
       for (const { reject } of this.asked.splice(0)) reject(error);
     });
+    // An idle thread keeps no process alive. Not before: a listener for messages takes a reference of its own.
+    this.worker.unref();
   }
 
   hash(task: HashTask): Promise<HashAnswer['hashes']> {

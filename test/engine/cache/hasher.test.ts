@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { hashFiles } from '../../../engine/cache/hasher.js';
+import { start } from './rig.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cemiflow-hash-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -51,4 +52,10 @@ test.each([
 ])('what the disk answers is told as it is, %s', async (_, make) => {
   const gone = { path: join(folder, 'gone'), size: 1 };
   await expect(hashFiles([...make(), gone])).rejects.toMatchObject({ code: 'ENOENT', path: gone.path });
+});
+
+test('a process that has hashed in threads ends, also where one of them had nothing to do', async () => {
+  const big = Buffer.alloc(5 * 1024 * 1024, 'x'); // a task each, and one thread takes both
+  const paths = [file(big), file(big)].map(({ path }) => path);
+  expect((await start('hashing.mjs', paths).ended).trim()).toBe(`${sha256(big)} ${sha256(big)}`);
 });
