@@ -27,7 +27,7 @@ export function userCode(module: string): Record<string, string> {
     parts[`./${relative(dirname(module), file).replaceAll('\\', '/')}`] = createHash('sha256')
       .update(content)
       .digest('hex');
-    if (!/\.[cm]?js$/.test(file)) continue;
+    if (!/\.[cm]?[jt]s$/.test(file)) continue;
     for (const name of importsOf(content.toString('utf8'))) {
       if (/^\.{1,2}\//.test(name)) {
         const path = resolve(dirname(file), name);

@@ -1,7 +1,8 @@
 /** Loading as a whole: large files, a user's own stages, the editor's schema, and what is printed. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { editorSchema } from '../../../engine/experiment/editor-schema.js';
@@ -101,6 +102,28 @@ test("a user's own stage takes part, relative to the file that uses it, and is c
 
 test.each([
   ['throws', 'throw new Error("no luck")', 'cannot be loaded: no luck'],
+  ['throws what is no error', 'throw undefined', 'cannot be loaded: undefined'],
+  [
+    'imports a package that is not there',
+    "import 'no-such-package';",
+    "cannot be loaded: Cannot find package 'no-such-package'",
+  ],
+  ['is null', 'export const stage = null', 'exports a stage that is not complete: it is nothing'],
+  [
+    'takes inputs of no known type',
+    ownStage.replace("types: ['images']", "types: ['pictures']"),
+    "exports a stage that is not complete: inputs.dataset.types must be 'any' or of images, verification",
+  ],
+  [
+    'says an input in short',
+    ownStage.replace("{ types: ['images'], description: 'Faces.' }", "'images'"),
+    "exports a stage that is not complete: inputs.dataset.types must be 'any' or a list of types",
+  ],
+  [
+    'makes outputs of no known type',
+    ownStage.replace("type: 'images', description: 'Bl", "type: 'image', description: 'Bl"),
+    'exports a stage that is not complete: outputs.images.type must be of images, verification',
+  ],
   ['exports nothing', 'export const other = 1', "exports no 'stage'"],
   [
     'exports half of a stage',
@@ -117,6 +140,41 @@ test.each([
   lab.write('blur.mjs', code);
   lab.write('x.yaml', stages('blurred: { uses: ./blur.mjs, inputs: { dataset: faces } }'));
   expect((await lab.screen()).split('\n')[0]).toContain(`x.yaml:3:20  './blur.mjs' ${message}`);
+});
+
+test("a user's own stage whose outputs come out wrong is told of at its use", async () => {
+  using lab = new Lab();
+  lab.write(
+    'blur.mjs',
+    ownStage.replace(/outputs: \{.+\},/, 'outputs: ({ radius }) => ({ images: { type: radius } }),'),
+  );
+  lab.write('x.yaml', stages('blurred: { uses: ./blur.mjs, inputs: { dataset: faces } }'));
+  expect((await lab.screen()).split('\n')[0]).toContain(
+    'blur failed to check its settings: outputs.images.type must be of images, verification',
+  );
+});
+
+test("a user's own stage in TypeScript: by a Node that runs it, or with the line that makes JavaScript of it", async () => {
+  using lab = new Lab();
+  lab.write(
+    'blur.mts',
+    ownStage
+      .replace('export const stage =', 'export const stage: object =')
+      .replace(/inputs: .+,/, 'inputs: {},'),
+  );
+  lab.write('x.yaml', 'stages: { blurred: { uses: ./blur.mts } }');
+  // By the command itself: vitest would compile it.
+  const { stdout, stderr } = await execa(
+    process.execPath,
+    [resolve('dist/engine/cli/main.js'), 'validate', 'x.yaml'],
+    { cwd: lab.folder, reject: false, env: { NO_COLOR: '1' } },
+  );
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+  if (major > 22 || (major === 22 && minor >= 18)) expect(stdout).toBe('x.yaml is valid: 1 stage');
+  else
+    expect(stderr).toContain(
+      `this Node (${process.version}) runs no TypeScript: take 22.18 or newer, or compile it: npx esbuild blur.mts --outfile=blur.mjs`,
+    );
 });
 
 test('an expression in every place of a settings file that the editor accepts', () => {
