@@ -118,6 +118,8 @@ export class LocalCache implements Cache {
       if (detail) troubles.push({ output, detail });
     }
     const [first, ...rest] = troubles;
+    // Swept between our reading it and noting that we use it: no damage, and no result.
+    if (first && this.results.read(key) === undefined) return undefined;
     if (first) return { damaged: [first, ...rest] };
     this.results.touch(key);
     return read.result;

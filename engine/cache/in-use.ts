@@ -12,7 +12,7 @@
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Lock, type WaitOptions, takeLock, untilFree } from './lock.js';
-import { type Session, livingSessions } from './session.js';
+import type { Session } from './session.js';
 import { errno, isMissing } from './trouble.js';
 
 const USES = 'uses';
@@ -35,11 +35,7 @@ export class Uses {
    * On a disk that cannot be written the note is kept for later: reading must work there too, and nothing can be swept.
    */
   async add(...names: string[]): Promise<void> {
-    try {
-      await this.addOrFail(...names);
-    } catch (error) {
-      if (!UNWRITABLE.includes(errno(error) ?? errno((error as Error).cause) ?? '')) throw error;
-    }
+    await this.addOrFail(...names).catch(ignoreUnwritable);
   }
 
   /** As `add`; throws where the note, or an earlier one, cannot be written. */
@@ -59,10 +55,15 @@ export class Uses {
 
   /** Waits while somebody sweeps. @returns whether it had to: then what was read before may be gone. */
   async settled(): Promise<boolean> {
+    const lock = sweepLock(this.root);
     // One look at one name in the usual case: a plan of thousands of stages asks for each.
-    if (!existsSync(`${sweepLock(this.root)}.0`)) return false;
-    await untilFree(sweepLock(this.root));
-    return true;
+    if (!existsSync(`${lock}.0`)) return false;
+    if (await untilFree(lock)) return true;
+    // Of a sweep that was killed. Taking the lock clears it up; else every look would ask whether its owner lives.
+    await takeLock(lock)
+      .then((taken) => taken.release())
+      .catch(ignoreUnwritable);
+    return false;
   }
 
   /** Before the session's folder is removed. */
@@ -79,14 +80,18 @@ const LINE_BYTES = 65;
 /** What a read-only or full disk answers, and a place that is no cache. ENOENT: mkdir of a tree, on a read-only disk. */
 const UNWRITABLE = ['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'EEXIST', 'ENOTDIR', 'ENOENT'];
 
+function ignoreUnwritable(error: unknown): void {
+  if (!UNWRITABLE.includes(errno(error) ?? errno((error as Error).cause) ?? '')) throw error;
+}
+
 /** Keeps users waiting until it is released: hold it for moments. */
 export const startSweep = (root: string, options?: WaitOptions): Promise<Lock> =>
   takeLock(sweepLock(root), options);
 
 /** All that living processes rely on. Only while the sweep's lock is held is this the whole. */
-export function usedByOthers(root: string): Set<string> {
+export async function usedByOthers(session: Session): Promise<Set<string>> {
   const used = new Set<string>();
-  for (const folder of livingSessions(join(root, 'tmp'))) {
+  for (const folder of (await session.others()).living) {
     let text: string;
     try {
       text = readFileSync(join(folder, USES), 'utf8');

@@ -60,10 +60,16 @@ export async function takeLock(path: string, { signal, waiting }: WaitOptions = 
   }
 }
 
-/** Waits until nobody holds the lock, without taking it. For locks held for moments: it looks often. */
-export async function untilFree(path: string): Promise<void> {
+/**
+ * Waits until nobody holds the lock, without taking it. For locks held for moments: it looks often.
+ * @returns whether somebody did
+ */
+export async function untilFree(path: string): Promise<boolean> {
   const watched = new Map<string, Seen>();
-  while (survey(path, watched).holder !== undefined) await sleep(POLL_MILLISECONDS / 10);
+  for (let waited = false; ; waited = true) {
+    if (survey(path, watched).holder === undefined) return waited;
+    await sleep(POLL_MILLISECONDS / 10);
+  }
 }
 
 /** The living owner of the highest generation, and what the dead ones below it wrote. */

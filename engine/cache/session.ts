@@ -3,7 +3,7 @@
  * found and removed by the next one.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HEARTBEAT_SECONDS } from './lock.js';
@@ -75,40 +75,59 @@ export class Session {
 
   /** Removes what dead engines left. A disk that cannot be written keeps it: reading must work there too. */
   async sweep(): Promise<void> {
+    for (const folder of (await this.others()).dead) {
+      await removeTree(folder).catch((error: unknown) => {
+        if (!UNWRITABLE.includes(errno(error) ?? '')) throw error;
+      });
+    }
+  }
+
+  /** The folders of other processes. Those that may live count as living: on another machine, or not yet saying whose they are. */
+  async others(): Promise<{ living: string[]; dead: string[] }> {
+    const living: string[] = [];
+    const dead: string[] = [];
     for (const name of await readdir(this.temporary).catch(() => [])) {
       const folder = join(this.temporary, name);
-      if (folder === this.folder || !isAbandoned(folder)) continue;
-      await removeTree(folder).catch((error: unknown) => {
-        if (!['EROFS', 'EACCES', 'EPERM', 'ENOTEMPTY'].includes(errno(error) ?? '')) throw error;
-      });
+      if (folder === this.folder) continue;
+      ((await this.isAbandoned(folder)) ? dead : living).push(folder);
+    }
+    return { living, dead };
+  }
+
+  private async isAbandoned(folder: string): Promise<boolean> {
+    const file = join(folder, OWNER);
+    try {
+      const owner = existsSync(file) ? readOwner(readFileSync(file, 'utf8')) : undefined;
+      const lives = owner ? livesStill(owner) : 'unknown';
+      if (lives !== 'unknown') return lives === 'dead';
+      return (await this.diskNow()) - beatOf(existsSync(file) ? file : folder) > SILENCE_MILLISECONDS;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * The time by the clock of the disk, which also stamps the heartbeats of others: ours may be hours away from theirs.
+   * Before all times where nothing can be written.
+   */
+  private async diskNow(): Promise<number> {
+    try {
+      const owner = join(await this.open(), OWNER);
+      const now = Date.now() / 1000;
+      utimesSync(owner, now, now);
+      return beatOf(owner);
+    } catch (error) {
+      if (UNWRITABLE.includes(errno(error) ?? errno((error as Error).cause) ?? '')) return -Infinity;
+      throw error;
     }
   }
 }
 
-/** Folders of processes that live, or may live: on another machine, or not yet saying whose they are. */
-export function livingSessions(temporary: string): string[] {
-  let names: string[];
-  try {
-    names = readdirSync(temporary);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
-  return names.map((name) => join(temporary, name)).filter((folder) => !isAbandoned(folder));
-}
+const UNWRITABLE = ['EROFS', 'EACCES', 'EPERM', 'ENOTEMPTY', 'ENOSPC', 'EDQUOT', 'ENOENT'];
 
-function isAbandoned(folder: string): boolean {
-  const file = join(folder, OWNER);
-  try {
-    const owner = existsSync(file) ? readOwner(readFileSync(file, 'utf8')) : undefined;
-    const lives = owner ? livesStill(owner) : 'unknown';
-    if (lives !== 'unknown') return lives === 'dead';
-    return Date.now() - statSync(existsSync(file) ? file : folder).mtimeMs > SILENCE_MILLISECONDS;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
-}
+/** A heartbeat sets the times of its file; when that was, the disk says in the one that cannot be set. */
+const beatOf = (file: string) => statSync(file).ctimeMs;
 
 /** Removes a folder that may be read-only, or was a moment ago. */
 export async function removeTree(path: string): Promise<void> {

@@ -12,7 +12,12 @@ import { writeDurably } from './durable.js';
  */
 const SETTLED_MILLISECONDS = 2000;
 
-type Entries = Map<string, { stamp: string; digest: string }>;
+interface Entry {
+  stamp: string;
+  digest: string;
+}
+
+type Entries = Map<string, Entry>;
 
 export class StatCache {
   private readonly entries: Entries;
@@ -69,7 +74,7 @@ export class StatCache {
     for (const name of this.forgotten) merged.delete(name);
     this.learnt.clear();
     this.forgotten.clear();
-    const text = JSON.stringify({ format: FORMAT, entries: Object.fromEntries(merged) });
+    const text = JSON.stringify({ format: FORMAT, saved: Date.now(), entries: Object.fromEntries(merged) });
     await writeDurably(this.file, text, temporary);
   }
 }
@@ -78,10 +83,18 @@ const FORMAT = 'cemiflow-stat/1';
 
 function read(file: string): Entries {
   try {
-    const value = JSON.parse(readFileSync(file, 'utf8')) as { format?: unknown; entries?: object };
-    if (value.format === FORMAT) return new Map(Object.entries(value.entries ?? {}));
+    const value = JSON.parse(readFileSync(file, 'utf8')) as {
+      format?: unknown;
+      saved?: number;
+      entries?: object;
+    };
+    if (value.format !== FORMAT) return new Map();
+    const entries: [string, Entry][] = Object.entries(value.entries ?? {});
+    // The clock was set back: times come again, and another content of an outside file may get the very same ones.
+    const again = value.saved !== undefined && value.saved > Date.now();
+    return new Map(again ? entries.filter(([name]) => /^[0-9a-f]{64}$/.test(name)) : entries);
   } catch {
     // Missing or torn: everything is hashed again.
+    return new Map();
   }
-  return new Map();
 }

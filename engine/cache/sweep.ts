@@ -36,7 +36,7 @@ export async function collect(
   { limits, dryRun, ...wait }: SweepOptions,
 ): Promise<{ choice: Choice; inventory: Inventory }> {
   return sweeping(cache, wait, async (inventory) => {
-    const choice = choose(inventory, needs(cache, runs), limits);
+    const choice = choose(inventory, await needs(cache, runs), limits);
     if (!dryRun) {
       const keys = (what: string) =>
         choice.goes.filter((unit) => unit.what === what).map(({ name }) => name as StageKey);
@@ -67,7 +67,7 @@ export async function sweeping<T>(
 }
 
 /** All that must stay. Only while the sweep's lock is held is this the whole. */
-export function needs(cache: LocalCache, runs: RunNeeds): Needed {
+export async function needs(cache: LocalCache, runs: RunNeeds): Promise<Needed> {
   const pinned = new Set<string>();
   for (const { what, name, holds } of readPins(cache)) {
     for (const held of holds) pinned.add(held);
@@ -75,7 +75,7 @@ export function needs(cache: LocalCache, runs: RunNeeds): Needed {
   }
   return {
     pinned,
-    inUse: new Set([...usedByOthers(cache.root), ...heldKeys(cache.root), ...runs.running()]),
+    inUse: new Set([...(await usedByOthers(cache.session)), ...heldKeys(cache.root), ...runs.running()]),
     recentRun: new Set(runs.recent()),
   };
 }
@@ -131,7 +131,7 @@ export async function remove(
   { dryRun, ...wait }: WaitOptions & { dryRun: boolean },
 ): Promise<Removal> {
   return sweeping(cache, wait, async (inventory) => {
-    const { pinned, inUse } = needs(cache, runs);
+    const { pinned, inUse } = await needs(cache, runs);
     const refused = keys.flatMap((key) => {
       const why = pinned.has(key)
         ? 'pinned'
