@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cacheRoot } from '../../engine/journal/run-folder.js';
 import type { RunSummary } from '../../engine/run/summary.js';
 import type { Random } from '../../stages/tensors/random.js';
 import { type Attempt, readAttempts } from './attempts.js';
@@ -74,7 +75,10 @@ export async function playRound(options: RoundOptions): Promise<Round> {
     if (kills.length >= options.kills || performance.now() > options.until) {
       end = await finished(living);
     } else {
-      const ended = await Promise.race([living.ended, momentOf(living, random, { life, logs, hits })]);
+      const ended = await Promise.race([
+        living.ended,
+        momentOf(living, random, { life, logs, hits, results: join(cacheRoot(runsDir), 'results') }),
+      ]);
       if (ended === undefined) {
         const those = processesOf(logs).filter((pid) => pid !== living.pid);
         const done = strike(living, targets[random.int(targets.length)]!, random);
@@ -121,19 +125,25 @@ async function finished(engine: Engine): Promise<Ended | undefined> {
 
 /**
  * Resolves when it is time to kill: some time of an engine's life; or just after a stage has done its work, when the engine
- * commits it; or some time after a stage has begun whose kind was killed less often than the others.
+ * commits it; or when the result is just written, and its checkpoint and its lock are still there; or some time after a stage has
+ * begun whose kind was killed less often than the others.
  */
 async function momentOf(
   engine: Engine,
   random: Random,
-  { life, logs, hits }: { life: number; logs: string; hits: ReadonlyMap<string, number> },
+  {
+    life,
+    logs,
+    hits,
+    results,
+  }: { life: number; logs: string; hits: ReadonlyMap<string, number>; results: string },
 ): Promise<undefined> {
   const patience = performance.now() + 1000 * life;
   const until = async (ready: () => boolean, milliseconds: number) => {
     while (!ready() && performance.now() < patience) await sleep(milliseconds);
   };
   const delay = random.uniform();
-  switch (random.int(3)) {
+  switch (random.int(4)) {
     case 0:
       await sleep(1000 * life * delay);
       break;
@@ -142,6 +152,13 @@ async function momentOf(
       const before = done();
       await until(() => done() > before, 2);
       await sleep(80 * delay);
+      break;
+    }
+    case 2: {
+      const written = () => filesIn(results);
+      const before = written();
+      await until(() => written() > before, 1);
+      await sleep(10 * delay);
       break;
     }
     default: {
@@ -155,6 +172,15 @@ async function momentOf(
     }
   }
   return undefined;
+}
+
+/** 0 where the folder is not there yet. */
+function filesIn(folder: string): number {
+  try {
+    return readdirSync(folder, { recursive: true }).filter((name) => String(name).endsWith('.json')).length;
+  } catch {
+    return 0;
+  }
 }
 
 const atWork = (logs: string, pids: readonly number[]): Attempt[] =>
