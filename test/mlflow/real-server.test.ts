@@ -160,8 +160,11 @@ test('a network that is cut again and again loses and doubles nothing', async ()
 
 test('with the basic-auth app: refused without, delivered with name and password', async () => {
   mkdirSync(lab.path('auth'));
+  const password = 'a long one, for this test';
   const guarded = new MlflowServer(lab.path('auth'), ['--app-name', 'basic-auth'], {
     MLFLOW_FLASK_SERVER_SECRET_KEY: 'for this test',
+    // From 3.17 on there is no default one.
+    MLFLOW_AUTH_ADMIN_PASSWORD: password,
   });
   await guarded.start();
   try {
@@ -170,7 +173,7 @@ test('with the basic-auth app: refused without, delivered with name and password
     const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
     expect(exitCode).toBe(0);
     expect(stderr).toContain('MLFLOW_TRACKING_USERNAME');
-    const login = { MLFLOW_TRACKING_USERNAME: 'admin', MLFLOW_TRACKING_PASSWORD: 'password1234' };
+    const login = { MLFLOW_TRACKING_USERNAME: 'admin', MLFLOW_TRACKING_PASSWORD: password };
     Object.assign(lab.environment, login);
     expect((await lab.cemiflow('sync')).exitCode).toBe(0);
     compare(guarded.readBack('guarded', login), 'say@k=2');
