@@ -13,6 +13,7 @@ import type { KeyComponents, StageResult } from '../plan/plan.js';
 import { readOutside } from './artifact.js';
 import { type Attempt, openAttempt } from './attempt.js';
 import { Uses } from './in-use.js';
+import { clearFinished } from './leftovers.js';
 import { type WaitOptions, takeLock } from './lock.js';
 import { Objects } from './objects.js';
 import { type Read, Results } from './results.js';
@@ -84,7 +85,9 @@ export interface OpenOptions {
 export async function openCache(root: string, { use = true }: OpenOptions = {}): Promise<LocalCache> {
   const session = new Session(join(root, 'tmp'));
   await session.sweep();
-  return new LocalCache(root, session, use);
+  const cache = new LocalCache(root, session, use);
+  await clearFinished(root, cache.results);
+  return cache;
 }
 
 export class LocalCache implements Cache {
