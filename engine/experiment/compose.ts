@@ -250,6 +250,17 @@ function applySet(root: MapNode, text: string, cwd: string, problems: Problems):
     );
     return root;
   }
+  const [first] = steps;
+  if (first!.name === 'extends' || first!.name === 'profiles') {
+    problems.add(
+      first!.span,
+      `--set cannot change '${first!.name}': it is read before --set is applied`,
+      first!.name === 'extends'
+        ? 'write it in a file of its own that extends both'
+        : 'set the value itself, as in --set params.identities=50',
+    );
+    return root;
+  }
   const before = problems.count;
   const value =
     source.text.slice(equals + 1).trim() === ''

@@ -495,6 +495,19 @@ stages:
     |                         ~  set the whole: --set params.identities=...`,
   },
   {
+    what: '--set of what is read before it',
+    yaml: `stages:
+  faces: { uses: faces }`,
+    set: ['extends=other.yaml', 'profiles.a.seed=4'],
+    screen: `--set  --set cannot change 'extends': it is read before --set is applied
+  1 | --set extends=other.yaml
+    |       ~~~~~~~  write it in a file of its own that extends both
+
+--set  --set cannot change 'profiles': it is read before --set is applied
+  1 | --set profiles.a.seed=4
+    |       ~~~~~~~~  set the value itself, as in --set params.identities=50`,
+  },
+  {
     what: '--set of YAML that does not parse',
     yaml: `params: { a: 1 }
 stages:
