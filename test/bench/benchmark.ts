@@ -4,7 +4,14 @@ export interface Benchmark {
   name: string;
   /** What it measures, on one line. */
   title: string;
-  run(): Promise<Measured>;
+  /** Takes long, and runs only where its name, or a beginning of it, is given. */
+  onlyNamed?: true;
+  run(options: BenchOptions): Promise<Measured>;
+}
+
+export interface BenchOptions {
+  /** Stages of the graphs in benchmarks that leave it open. */
+  sizes: readonly number[];
 }
 
 export interface Measured {
@@ -20,5 +27,12 @@ export interface Row {
   /** The work of a turn, for a rate. */
   work?: { amount: number; unit: string };
   /** Who did the same work in the same rounds. */
-  peer?: { name: string; seconds: readonly number[] };
+  peer?: Peer;
+  /** Instead of one, where several did. */
+  peers?: readonly Peer[];
+}
+
+export interface Peer {
+  name: string;
+  seconds: readonly number[];
 }

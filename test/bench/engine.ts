@@ -1,45 +1,29 @@
 /** What the engine itself costs, in whole processes as a user waits for them: start-up, planning, running trivial commands. */
 import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../engine/cli/invocation.js';
 import type { Benchmark, Measured, Row } from './benchmark.js';
-import { type Graph, type Shape, writeGraph } from './graphs.js';
+import { type Engine, execute, jobs, type Line, type Project, resultOf } from './engine/contest.js';
+import { changeLeaf, type Graph, makeGraph, type Shape, shapes, writeSources } from './engine/graph.js';
+import { makers } from './engine/makers.js';
+import { npmRunners } from './engine/npm-runners.js';
+import { ours, program } from './engine/ours.js';
+import { findTools } from './engine/tools.js';
 import { type Contestant, type Patience, race } from './measure.js';
 import { makeScratch, removeScratch } from './scratch.js';
 
-const program = join(packageRoot, 'dist/engine/cli/main.js');
-const shapes: readonly Shape[] = ['chain', 'wide'];
-/** Stages at a time, in both. */
-const jobs = 2;
-
-function execute(command: string, words: readonly string[]): void {
-  const { status, error, stderr } = spawnSync(command, words, {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    maxBuffer: Infinity,
-    encoding: 'utf8',
-  });
-  if (error) throw error;
-  if (status !== 0)
-    throw new Error(`${command} ${words.slice(0, 3).join(' ')}: exit ${status}\n${stderr.slice(0, 1000)}`);
-}
-
-const node = (...words: string[]) => execute(process.execPath, words);
-const hasMake = () => spawnSync('make', ['--version'], { stdio: 'ignore' }).status === 0;
+const node = (...words: string[]) => execute({ program: process.execPath, words, cwd: process.cwd() });
 
 export const engineStart: Benchmark = {
   name: 'engine-start',
   title: '`cemiflow --version`, start to end',
   async run() {
-    const [ours, bare] = await race(
+    const [version, bare] = await race(
       [{ run: () => node(program, '--version') }, { run: () => node('-e', '0') }],
-      {
-        rounds: 7,
-        seconds: 8,
-        warmUp: true,
-      },
+      { rounds: 7, seconds: 8, warmUp: true },
     );
     return {
-      rows: [{ what: '--version', seconds: ours!, peer: { name: 'bare node', seconds: bare! } }],
+      rows: [{ what: '--version', seconds: version!, peer: { name: 'bare node', seconds: bare! } }],
       notes: [],
     };
   },
@@ -49,19 +33,9 @@ export const enginePlan: Benchmark = {
   name: 'engine-plan',
   title: '`cemiflow plan`: start, load and plan, with nothing cached',
   run: () =>
-    onGraphs(
-      shapes.flatMap((shape) => [100, 1000, 10_000].map((stages) => ({ shape, stages }))),
-      async ({ ours, theirs }) => [
-        {
-          what: 'plan',
-          peer: 'make -n',
-          times: await raceMake(
-            { run: () => node(program, 'plan', ...ours) },
-            { run: () => execute('make', ['-n', ...theirs]) },
-            { rounds: 3, seconds: 2 },
-          ),
-        },
-      ],
+    besideMake(
+      (['chain', 'wide'] as const).flatMap((shape) => [100, 1000, 10_000].map((size) => ({ shape, size }))),
+      [{ step: 'plan', patience: { rounds: 3, seconds: 2 } }],
     ),
 };
 
@@ -69,62 +43,152 @@ export const engineRun: Benchmark = {
   name: 'engine-run',
   title: `\`cemiflow run -j${jobs}\` of trivial commands: cold, then again with everything there`,
   run: () =>
-    onGraphs(
+    besideMake(
       [
-        { shape: 'chain', stages: 100 },
-        { shape: 'wide', stages: 100 },
-        { shape: 'wide', stages: 1000 },
+        { shape: 'chain', size: 100 },
+        { shape: 'wide', size: 100 },
+        { shape: 'wide', size: 1000 },
       ],
-      async (graph) => {
-        const ours = { run: () => node(program, 'run', ...graph.ours, `-j${jobs}`) };
-        const theirs = { run: () => execute('make', [`-j${jobs}`, ...graph.theirs]) };
-        const peer = `make -j${jobs}`;
-        return [
-          {
-            what: 'cold run',
-            peer,
-            times: await raceMake(
-              { ...ours, ready: () => graph.clearOurs() },
-              { ...theirs, ready: () => graph.clearTheirs() },
-              { rounds: 3, seconds: 4 },
-            ),
-          },
-          { what: 'no-op run', peer, times: await raceMake(ours, theirs, { rounds: 5, seconds: 4 }) },
-        ];
-      },
+      [
+        { step: 'cold', patience: { rounds: 3, seconds: 4 } },
+        { step: 'no-op', patience: { rounds: 5, seconds: 4 } },
+      ],
     ),
 };
 
-interface Result {
-  what: string;
-  peer: string;
-  /** Ours, and make's where it is installed. */
-  times: number[][];
+/** A quarter of an hour and more: not among those that run where none is named. */
+export const enginePeers: Benchmark = {
+  name: 'engine-peers',
+  title: `plan and run -j${jobs}, beside the engines that people know`,
+  onlyNamed: true,
+  async run({ sizes }) {
+    const { tools, missing } = findTools();
+    const peers = [...makers(tools), ...npmRunners(tools)];
+    const cases = sizes.flatMap((size) => shapes.map((shape) => ({ shape, size })));
+    // Long ones are timed once.
+    const patience: Patience = { rounds: 3, seconds: 20 };
+    const measured = await onGraphs(
+      cases,
+      [ours, ...peers],
+      steps.map((step) => ({ step, patience })),
+    );
+    return {
+      rows: measured.rows,
+      notes: [
+        ...missing.map((text) => `LEFT OUT: ${text}`),
+        ...measured.notes,
+        ...[ours, ...peers].map(
+          ({ name, decidesBy, largest }) => `${name}, up to ${largest} stages, decides by ${decidesBy}`,
+        ),
+      ],
+    };
+  },
+};
+
+const steps = ['plan', 'cold', 'no-op', 'one leaf changed', 'outputs deleted'] as const;
+type Step = (typeof steps)[number];
+
+interface Case {
+  shape: Shape;
+  size: number;
 }
 
-const raceMake = (ours: Contestant, make: Contestant, patience: Patience) =>
-  race(hasMake() ? [ours, make] : [ours], patience);
+interface Turn {
+  step: Step;
+  patience: Patience;
+}
 
+async function besideMake(cases: readonly Case[], turns: readonly Turn[]): Promise<Measured> {
+  const has = spawnSync('make', ['--version'], { stdio: 'ignore' }).status === 0;
+  const measured = await onGraphs(cases, [ours, ...(has ? makers({ make: 'make' }) : [])], turns);
+  const note = has
+    ? 'make looks at file times only; cemiflow hashes, journals and fsyncs what each stage made.'
+    : 'make is not installed, so nothing stands beside these.';
+  return { rows: measured.rows, notes: [note, ...measured.notes] };
+}
+
+/** The first engine's times beside those of the others, step by step, in the same rounds. */
 async function onGraphs(
-  cases: readonly { shape: Shape; stages: number }[],
-  measure: (graph: Graph) => Promise<Result[]>,
+  cases: readonly Case[],
+  engines: readonly Engine[],
+  turns: readonly Turn[],
 ): Promise<Measured> {
   const scratch = makeScratch();
   const rows: Row[] = [];
-  for (const { shape, stages } of cases) {
-    for (const { what, peer, times } of await measure(writeGraph(scratch, shape, stages))) {
-      const [ours, make] = times;
-      rows.push({
-        what: `${what}, ${shape} of ${stages.toLocaleString('en')}`,
-        seconds: ours!,
-        work: { amount: stages, unit: 'stages' },
-        ...(make ? { peer: { name: peer, seconds: make } } : {}),
-      });
+  const notes: string[] = [];
+  for (const { shape, size } of cases) {
+    const graph = makeGraph(shape, size);
+    const entered: { name: string; folder: string; project: Project }[] = [];
+    for (const { name, largest, not, write } of engines) {
+      if (size > largest || not?.includes(`${shape}-${size}`)) continue;
+      const folder = join(scratch, `${shape}-${size}`, name);
+      mkdirSync(folder, { recursive: true });
+      writeSources(folder, graph);
+      entered.push({ name, folder, project: write(folder, graph) });
     }
+    for (const { step, patience } of turns) {
+      const contestants = entered.flatMap(({ name, folder, project }) => {
+        const line = step === 'plan' ? project.plan : project.run;
+        return line ? [{ name, contestant: contestantOf(step, line, folder, project, graph) }] : [];
+      });
+      const failed = new Map<string, string>();
+      const times = await race(
+        contestants.map(({ name, contestant }) => guarded(contestant, (error) => failed.set(name, error))),
+        patience,
+      );
+      for (const [name, error] of failed)
+        notes.push(`${name} failed at ${shape} of ${size}, ${step}: ${error}`);
+      const [mine, ...others] = contestants.map(({ name }, index) => ({ name, seconds: times[index]! }));
+      if (!mine || failed.has(mine.name)) continue;
+      const stages = step === 'one leaf changed' ? graph.below : size;
+      rows.push({
+        what: `${step}, ${shape} of ${size.toLocaleString('en')}${step === 'one leaf changed' ? `, ${stages} below` : ''}`,
+        seconds: mine.seconds,
+        work: { amount: stages, unit: 'stages' },
+        peers: others.filter(({ name }) => !failed.has(name)),
+      });
+      // All must have made the same, or the times mean nothing.
+      if (step === 'cold') {
+        const [first, ...rest] = entered
+          .filter(({ name }) => !failed.has(name))
+          .map((one) => ({ ...one, made: resultOf(one.project, graph) }));
+        for (const { name, made } of rest)
+          if (made !== first!.made)
+            notes.push(`${name} made something else than ${first!.name} at ${shape} of ${size}`);
+      }
+    }
+    removeScratch(join(scratch, `${shape}-${size}`));
   }
   removeScratch(scratch);
-  const note = hasMake()
-    ? 'make looks at file times only; cemiflow hashes, journals and fsyncs what each stage made.'
-    : 'make is not installed, so nothing stands beside these.';
-  return { rows, notes: [note] };
+  return { rows, notes };
+}
+
+function contestantOf(step: Step, line: Line, folder: string, project: Project, graph: Graph): Contestant {
+  const run = () => execute(line);
+  switch (step) {
+    case 'plan':
+    case 'cold':
+      return { ready: () => project.clear(), run };
+    case 'no-op':
+      return { run };
+    case 'one leaf changed':
+      return { ready: () => changeLeaf(folder, graph), run };
+    case 'outputs deleted':
+      return { ready: () => project.removeOutputs(), run };
+  }
+}
+
+/** One that fails is out of the race, and the others go on. */
+function guarded({ ready, run }: Contestant, fail: (error: string) => void): Contestant {
+  let out = false;
+  const attempt = (work: () => unknown) => () => {
+    if (out) return;
+    try {
+      work();
+    } catch (error) {
+      out = true;
+      fail((error as Error).message.replace(/\s+/g, ' ').slice(0, 300));
+    }
+  };
+  return { ...(ready ? { ready: attempt(ready) } : {}), run: attempt(run) };
 }

@@ -1,12 +1,13 @@
 /**
- * `npm run bench [-- NAME... | --list] [--json]`: times what cemiflow is made of, beside something that does the same work, in under
- * three minutes where nothing else runs. A name stands for every benchmark that begins with it.
+ * `npm run bench [-- NAME... | --list] [--json] [--sizes 100,1000]`: times what cemiflow is made of, beside something that does the
+ * same work, in under three minutes where nothing else runs. A name stands for every benchmark that begins with it; those that take
+ * long run only where one does.
  */
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.js';
 import { cache } from './cache.js';
 import { computeRecogniser, computeUnet } from './compute.js';
-import { enginePlan, engineRun, engineStart } from './engine.js';
+import { enginePeers, enginePlan, engineRun, engineStart } from './engine.js';
 import { render } from './render.js';
 import { figuresOf, machineLine, tableOf, thisMachine } from './tables.js';
 
@@ -17,6 +18,7 @@ const benchmarks: readonly Benchmark[] = [
   engineStart,
   enginePlan,
   engineRun,
+  enginePeers,
   cache,
 ];
 
@@ -24,17 +26,25 @@ interface Words {
   names: string[];
   list: boolean;
   json: boolean;
+  sizes: number[];
 }
 
 function readWords(): Words | string {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { list: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+      options: {
+        list: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        sizes: { type: 'string', default: '100,1000' },
+      },
     });
     const unknown = positionals.filter((word) => !benchmarks.some(({ name }) => name.startsWith(word)));
     if (unknown.length > 0) return `no benchmark's name begins with '${unknown.join("' or '")}'`;
-    return { names: positionals, list: values.list, json: values.json };
+    const sizes = values.sizes.split(',').map(Number);
+    if (!sizes.every((size) => Number.isInteger(size) && size >= 10 && size <= 10_000))
+      return `--sizes takes numbers of stages from 10 to 10000, as in 100,1000, not '${values.sizes}'`;
+    return { names: positionals, list: values.list, json: values.json, sizes };
   } catch (error) {
     return (error as Error).message;
   }
@@ -50,7 +60,7 @@ async function main(): Promise<number> {
     console.error(`${words}. These there are:\n${namesAndTitles().join('\n')}`);
     return 2;
   }
-  const { names, list, json } = words;
+  const { names, list, json, sizes } = words;
   if (list) {
     console.log(
       json
@@ -66,7 +76,8 @@ async function main(): Promise<number> {
   const machine = thisMachine();
   if (!json) console.log(machineLine(machine));
   const chosen = benchmarks.filter(
-    ({ name }) => names.length === 0 || names.some((word) => name.startsWith(word)),
+    ({ name, onlyNamed }) =>
+      (names.length === 0 && !onlyNamed) || names.some((word) => name.startsWith(word)),
   );
   const results = [];
   let failed = false;
@@ -74,7 +85,7 @@ async function main(): Promise<number> {
     const { name, title } = benchmark;
     if (process.stderr.isTTY) process.stderr.write(`${name} ...\r`);
     try {
-      const measured = await benchmark.run();
+      const measured = await benchmark.run({ sizes });
       results.push({
         name,
         title,

@@ -1,7 +1,7 @@
 /** Measurements in words: one table a benchmark, and the machine they were made on. */
 import { cpus, loadavg, totalmem, type as systemName, release } from 'node:os';
 import { columns } from '../../engine/cli/output.js';
-import type { Benchmark, Measured, Row } from './benchmark.js';
+import type { Benchmark, Measured, Peer, Row } from './benchmark.js';
 import { median, minimum } from './measure.js';
 
 export interface Machine {
@@ -31,29 +31,33 @@ export function machineLine({ cpu, cpus: count, memoryGiB, system, node, load }:
 }
 
 /** The row's figures: rate and ratio from the shortest turns, which other work on the machine disturbs least. */
-export function figuresOf({ seconds, work, peer }: Row) {
+export function figuresOf({ seconds, work, peer, peers }: Row) {
   const shortest = minimum(seconds);
+  const against = (one: Peer) => ({
+    name: one.name,
+    min: minimum(one.seconds),
+    ratio: shortest / minimum(one.seconds),
+  });
   return {
     min: shortest,
     median: median(seconds),
     turns: seconds.length,
     ...(work ? { rate: work.amount / shortest, unit: `${work.unit}/s` } : {}),
-    ...(peer
-      ? { peer: { name: peer.name, min: minimum(peer.seconds), ratio: shortest / minimum(peer.seconds) } }
-      : {}),
+    ...(peer ? { peer: against(peer) } : {}),
+    ...(peers ? { peers: peers.map(against) } : {}),
   };
 }
 
 export function tableOf({ name, title }: Benchmark, { rows, notes }: Measured): string[] {
   const cells = rows.map((row) => {
-    const { min, median: middle, turns, rate, unit, peer } = figuresOf(row);
+    const { min, median: middle, turns, rate, unit, peer, peers = peer ? [peer] : [] } = figuresOf(row);
     return [
       row.what,
       duration(min),
       duration(middle),
       String(turns),
       rate === undefined ? '' : `${short(rate)} ${unit}`,
-      peer === undefined ? '' : `${short(peer.ratio)} x ${peer.name}`,
+      peers.map(({ ratio, name: other }) => `${short(ratio)} x ${other}`).join(', '),
     ];
   });
   const table = columns([['', 'min', 'median', 'turns', 'rate', 'time against'], ...cells]);
