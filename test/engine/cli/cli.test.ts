@@ -1,5 +1,5 @@
 /** The command line as a user meets it: words, exit codes, JSON, screens. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
@@ -170,6 +170,40 @@ test('status, why, show, logs and dag say where an experiment stands', async () 
     /^graph TD\n {2}n0\["top<br\/>.+\n(.|\n)+n0 -->\|"a"\| n2$/,
   );
   expect(await said('dag', 'x.yaml', '--format', 'dot')).toContain('"top" -> "sum" [label="a"];');
+});
+
+test('why names the line of the file, and the source file of the stage, that changed', async () => {
+  await using lab = Lab.create();
+  writeFileSync(lab.path('base.yaml'), 'params: { v: 1 }\n');
+  const file = (value: number) => `extends: base.yaml
+profiles: { big: { params: { v: 5 } } }
+stages:
+  top: { uses: ./fake.js, with: { value: "\${{ params.v + ${value} }}" } }
+`;
+  writeFileSync(lab.path('x.yaml'), file(1));
+  await lab.run();
+  const why = async (...words: string[]) => (await lab.cemiflow('why', 'top', 'x.yaml', ...words)).stdout;
+  writeFileSync(lab.path('x.yaml'), file(2));
+  expect(await why()).toBe('top runs\n  with.value: 2 -> 3 (x.yaml:4:42, from params.v at base.yaml:1:14)');
+  expect(await why('--profile', 'big')).toBe(
+    'top runs\n  with.value: 2 -> 7 (x.yaml:4:42, from params.v at x.yaml:2:33 in profile big)',
+  );
+  writeFileSync(lab.path('x.yaml'), file(1));
+  appendFileSync(lab.path('fake.js'), 'export const more = 1;\n');
+  expect(await why()).toBe('top runs\n  code of fake: ./fake.js changed (fake.js)');
+  const { stdout } = await lab.cemiflow('why', 'top', 'x.yaml', '--set', 'resources.cpus=3', '--json');
+  expect(JSON.parse(stdout)).toEqual({
+    stages: [
+      {
+        name: 'top',
+        status: 'run',
+        reasons: [
+          'code of fake: ./fake.js changed (fake.js)',
+          'resources.cpus: 1 -> 3 (--set resources.cpus=3)',
+        ],
+      },
+    ],
+  });
 });
 
 test('what init writes is valid wherever it lies and whatever it is called; it is written over only if asked', async () => {
