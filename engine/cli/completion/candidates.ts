@@ -135,7 +135,6 @@ async function valuesOf(option: Option, line: Line, current: string): Promise<An
     case '--profile':
       return { ...nothing, candidates: (await outlineOf(line))?.profiles ?? [] };
     case '--run':
-    case '--baseline-run':
       return { ...nothing, candidates: await runsIn(line) };
     case '--runs-dir':
     case '--directory':
@@ -163,8 +162,11 @@ async function valuesAt(argument: Argument, line: Line): Promise<Answer> {
       const answer = await stagesOfFile(line, line.current);
       return { ...answer, files: operands.some(isYaml) ? 'none' : 'yaml' };
     }
+    case 'stage|key':
+      return { ...nothing, candidates: await stagesOfRun({ ...line, operands: [] }) };
     case 'run':
     case 'runs':
+    case 'run|stage|key':
       // `show --config` takes a file, too.
       return {
         ...nothing,
@@ -178,7 +180,8 @@ async function valuesAt(argument: Argument, line: Line): Promise<Answer> {
       return { ...nothing, candidates: [...kinds, experiment] };
     }
     default:
-      return { ...nothing, files: 'any' };
+      // A filter or a digest has nothing to choose from.
+      return /^(archive|path|folder)s?$/.test(argument.name()) ? { ...nothing, files: 'any' } : nothing;
   }
 }
 

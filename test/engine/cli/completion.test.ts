@@ -89,6 +89,8 @@ describe('what is offered', () => {
     [['run', '--runs-dir', ''], { how: 'folders', texts: [] }],
     [['run', 'missing.yaml', '--until', ''], { texts: [] }],
     [['show', ''], { texts: [] }],
+    [['list', ''], { texts: [] }],
+    [['cache', 've'], { texts: ['verify'] }],
     [['show', '--config', ''], { how: 'yaml', texts: [] }],
     [['show', '--config', 'x.yaml', 't'], { texts: ['top'] }],
     [['nonsense', ''], { texts: [] }],
