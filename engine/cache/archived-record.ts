@@ -12,7 +12,8 @@ let valid: ReturnType<Ajv2020['compile']> | undefined;
 /** Throws a CacheError where the text is not the result of that key. */
 export function readResult(key: StageKey, text: string): StoredResult {
   const short = key.slice(0, 12);
-  const stored = readStored(text, key);
+  const stored = computed(() => readStored(text, key));
+  if (stored === undefined) throw refused(`result ${short} is nested too deeply`);
   if ('torn' in stored) throw refused(`result ${short}: ${stored.torn}`);
   valid ??= new Ajv2020({ allowUnionTypes: true }).compile(schema);
   if (!valid(stored)) {
@@ -46,9 +47,9 @@ export function readCode(digest: string, text: string): KeyComponents['codeParts
 }
 
 /** undefined where the value cannot be encoded: nested so deeply that the stack ends. */
-function computed(digest: () => string): string | undefined {
+function computed<T>(compute: () => T): T | undefined {
   try {
-    return digest();
+    return compute();
   } catch (error) {
     if (error instanceof RangeError || error instanceof TypeError) return undefined;
     throw error;

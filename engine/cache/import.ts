@@ -4,7 +4,7 @@
  * be checked is whether a result came of its stage: import from whom you trust.
  */
 import { createHash } from 'node:crypto';
-import { createWriteStream, statfsSync } from 'node:fs';
+import { createWriteStream, existsSync, statfsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -110,7 +110,9 @@ async function unpackEntries(
         // Whatever is there already must stay while we rely on it.
         await cache.uses.addOrFail(digest);
         await cache.uses.settled();
-        if (await cache.objects.trouble(digest)) arrived.fresh.add(digest);
+        // What is damaged is moved away by the look; what only refers to something damaged is there.
+        await cache.objects.trouble(digest);
+        if (!existsSync(cache.objectPath(digest))) arrived.fresh.add(digest);
       }
       checkSpace(list, arrived.fresh, cache.root);
       expected = entriesOf(list);
