@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { compile } from 'json-schema-to-typescript';
+import { bundleCommandLine } from './build/bundle.mjs';
 import { writeCodeDigests } from './build/code-digests.mjs';
 import { writeValidators } from './build/validators.mjs';
 
@@ -62,4 +63,5 @@ await compiled([
   ...(await files('test/kill', '.ts')),
 ]);
 await compiled([await writeValidators('dist')]);
+await bundleCommandLine('dist');
 await writeCodeDigests('dist', '.');

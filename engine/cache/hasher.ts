@@ -74,8 +74,8 @@ async function inThreads(tasks: readonly HashTask[]): Promise<(string | undefine
   return answers.flat();
 }
 
-/** From sources, as tests run them, the built one is taken. */
-const beside = new URL('./hash-worker.js', import.meta.url);
+/** Seen from here, and from the command line's bundle. From sources, as tests run them, the built one is taken. */
+const beside = new URL('../cache/hash-worker.js', import.meta.url);
 const program = existsSync(beside)
   ? beside
   : new URL('../../dist/engine/cache/hash-worker.js', import.meta.url);

@@ -2,11 +2,17 @@
  * YAML text -> located tree, in time bounded by its length: hostile files are refused, never expanded.
  * Works on the parser's token tree first, as its own composer recurses and so would overflow on deep nesting.
  */
-import { Composer, type CST, isAlias, isMap, isPair, isScalar, isSeq, Parser } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
+import type { CST } from 'yaml';
 import { readPlainYaml } from './plain-yaml.js';
 import type { Problems } from './problems.js';
 import type { Source, Span } from './source.js';
 import { type Entry, type Node, prototypeNames } from './tree.js';
+
+/** Loaded where it is needed: most files are plain. */
+let loaded: typeof Yaml | undefined;
+const library = (): typeof Yaml => (loaded ??= createRequire(import.meta.url)('yaml') as typeof Yaml);
 
 export const limits = {
   /** Bytes of one file: ten thousand commands of four hundred letters. */
@@ -41,6 +47,7 @@ export function parseYaml(source: Source, problems: Problems, start = 0): Node |
 /** By the library: everything YAML has, and every error. */
 export function parseAnyYaml(source: Source, problems: Problems, start = 0): Node | undefined {
   const span = (from: number, to: number): Span => ({ source, start: start + from, end: start + to });
+  const { Composer, Parser } = library();
   const text = source.text.slice(start);
   const tokens = [...new Parser().parse(text)];
   const documents = tokens.filter((token) => token.type === 'document');
@@ -153,6 +160,7 @@ function convert(
   span: (from: number, to: number) => Span,
   problems: Problems,
 ): Node | undefined {
+  const { isAlias, isMap, isPair, isScalar, isSeq } = library();
   const anchors = new Map<string, { node: Node; size: number }>();
   let aliases = 0;
   let refused = false;

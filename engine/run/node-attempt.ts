@@ -7,7 +7,8 @@ import { LastLines } from './last-lines.js';
 import type { AttemptEnd, Executor, FromAttempt, ToAttempt } from './messages.js';
 import { MARK } from './process-group.js';
 
-const program = fileURLToPath(new URL('./attempt-child.js', import.meta.url));
+/** Seen from here, and from the command line's bundle. */
+const program = fileURLToPath(new URL('../run/attempt-child.js', import.meta.url));
 
 export const runInNode: Executor = (job, environment, mark, listener) => {
   const child = execa(process.execPath, [program], {

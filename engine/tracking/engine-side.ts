@@ -26,7 +26,7 @@ export interface DeliveryOptions {
 /** Never throws: a run does not fail for want of tracking. */
 export function startDelivery({ runsDir, folder, target, say }: DeliveryOptions): Delivery {
   // Detached: a Ctrl-C in the terminal is for the engine, which tells it when to end.
-  const courier = fork(fileURLToPath(new URL('./courier.js', import.meta.url)), [], {
+  const courier = fork(fileURLToPath(new URL('../tracking/courier.js', import.meta.url)), [], {
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: [],

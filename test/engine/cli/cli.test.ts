@@ -303,10 +303,13 @@ test('a reader that closes stdout early is no trouble', async () => {
 
 test('starting up loads commander and little else: no parser, no validator, no process library', async () => {
   await using lab = Lab.create();
-  const hooks = `export async function resolve(name, context, next) {
+  const hooks = `import { appendFileSync, readFileSync } from 'node:fs';
+  export async function resolve(name, context, next) {
     const found = await next(name, context);
-    const packaged = /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(found.url)?.[1];
-    if (packaged) (await import('node:fs')).appendFileSync(${JSON.stringify(lab.path('loaded'))}, packaged + '\\n');
+    // Of a part of the bundle, what it was made of.
+    const text = found.url + (found.url.startsWith('file:') ? '\\n' + readFileSync(new URL(found.url), 'utf8') : '');
+    for (const [, name] of text.matchAll(/^(?:file:|\\/\\/ ).*node_modules\\/((?:@[^/]+\\/)?[^/\\n]+)/gm))
+      appendFileSync(${JSON.stringify(lab.path('loaded'))}, name + '\\n');
     return found;
   }`;
   const url = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
