@@ -229,7 +229,11 @@ function openStyleBank(context: StageContext<GenerateSettings>, { config }: Gene
     throw new StageError(
       `the style images are ${bank.width}x${bank.height}, the generator makes ${width}x${height}`,
     );
-  const recogniser = openFrozenRecogniser(context.input('model').path, { width, height }, bank.info.provenance);
+  const recogniser = openFrozenRecogniser(
+    context.input('model').path,
+    { width, height },
+    bank.info.provenance,
+  );
   const statistics = device.compile(
     (frozen: typeof recogniser.tensors, images: tf.Tensor4D) =>
       styleStatistics(recogniser.bind(frozen).features(images), settings.grid),
