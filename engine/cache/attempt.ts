@@ -1,4 +1,5 @@
 /** One attempt at a stage: its folders while it runs, and the moment its outputs become results. */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rmdir, statfs, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ArtifactType } from '../../stages/contract.js';
@@ -9,9 +10,10 @@ import type { Uses } from './in-use.js';
 import type { LateSync } from './late-sync.js';
 import type { Lock } from './lock.js';
 import type { Objects } from './objects.js';
+import { keepReserve } from './reserve.js';
 import type { Results } from './results.js';
 import { type Session, removeTree } from './session.js';
-import { guarded } from './trouble.js';
+import { CacheError, guarded } from './trouble.js';
 
 export interface Finished {
   components: KeyComponents;
@@ -71,6 +73,7 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
   await guarded('make the folders of a stage', root, async () => {
     await mkdir(checkpoint, { recursive: true });
     await mkdir(outputs);
+    keepReserve(root);
   });
   const folderOf = (name: string) => join(outputs, encodeURIComponent(name));
   return {
@@ -85,6 +88,12 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
     holdFor: (pid) => lock.holdFor(pid),
     async commit({ components, outputs: types, metrics, warnings, by }) {
       if (keyOf(components) !== key) throw new TypeError(`the components of ${by.stage} do not have its key`);
+      if (!existsSync(outputs)) {
+        throw new CacheError(
+          `what ${by.stage} wrote has vanished from ${root}: another machine took this engine for dead, or somebody cleared the folder`,
+          'Run again: it goes on from its checkpoint.',
+        );
+      }
       const result = await guarded(`store the result of ${by.stage}`, root, async () => {
         const records: Record<string, OutputRecord> = {};
         // All are looked at before the first is moved.

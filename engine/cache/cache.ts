@@ -6,6 +6,7 @@
  *     locks/<key>.<n>        who works on a key          tmp/<process>/         what is being written, and what is in use
  *     failed/<key>/          what a failed attempt wrote, for eyes only
  *     pins/<name>.json       what gc must leave          stat.json              what was hashed before
+ *     reserve                what gc gives up first on a full disk
  */
 import { join } from 'node:path';
 import type { Digest, StageKey } from '../digest.js';

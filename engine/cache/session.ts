@@ -41,9 +41,10 @@ export class Session {
       }, HEARTBEAT_SECONDS * 1000);
       this.heart.unref();
       return this.folder;
-    }).catch((error: unknown) => {
+    }).catch(async (error: unknown) => {
       // The next one may find space again.
       this.made = undefined;
+      await rm(this.folder, { recursive: true, force: true }).catch(() => undefined);
       throw error;
     });
     return this.made;

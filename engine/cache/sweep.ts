@@ -10,8 +10,9 @@ import { startSweep, usedByOthers } from './in-use.js';
 import { type Inventory, closure, digestsOf, takeInventory } from './inventory.js';
 import { type WaitOptions, isHeld } from './lock.js';
 import { readPins } from './pins.js';
+import { spendReserve } from './reserve.js';
 import { type Choice, type Limits, type Needed, choose } from './retention.js';
-import { guarded, isMissing } from './trouble.js';
+import { errno, guarded, isMissing } from './trouble.js';
 
 /** What runs need, as their journals tell: asked for while the lock is held. Keys and digests. */
 export interface RunNeeds {
@@ -58,13 +59,23 @@ export async function sweeping<T>(
   wait: WaitOptions,
   work: (inventory: Inventory) => Promise<T>,
 ): Promise<T> {
-  const lock = await guarded('sweep the cache', cache.root, () => startSweep(cache.root, wait));
+  const begin = () =>
+    guarded('sweep the cache', cache.root, async () => {
+      await cache.session.open();
+      return startSweep(cache.root, wait);
+    });
+  const lock = await begin().catch((error: unknown) => {
+    if (isFull(error) && spendReserve(cache.root)) return begin();
+    throw error;
+  });
   try {
     return await guarded('sweep the cache', cache.root, () => work(takeInventory(cache)));
   } finally {
     await lock.release();
   }
 }
+
+const isFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes(errno((error as Error).cause) ?? '');
 
 /** All that must stay. Only while the sweep's lock is held is this the whole. */
 export async function needs(cache: LocalCache, runs: RunNeeds): Promise<Needed> {

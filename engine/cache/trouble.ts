@@ -56,12 +56,12 @@ export function explained(error: unknown, doing: string, folder: string): unknow
     case 'ENOSPC':
       return say(
         `no space left on the disk of ${folder} (free: ${freeSpace(folder)})`,
-        'Free some space there, or keep runs on another disk with --runs-dir.',
+        'Free some space there (cemiflow gc), or keep runs on another disk with --runs-dir.',
       );
     case 'EDQUOT':
       return say(
         `your disk quota for ${folder} is used up`,
-        'Free some space there, or keep runs elsewhere with --runs-dir.',
+        'Free some space there (cemiflow gc), or keep runs elsewhere with --runs-dir.',
       );
     case 'EACCES':
     case 'EPERM':
