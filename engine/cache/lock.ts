@@ -7,8 +7,8 @@
  * the older files when it lets go. So at any time the holder is the living owner of the highest generation.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync, statSync, utimesSync } from 'node:fs';
-import { mkdir, unlink, writeFile } from 'node:fs/promises';
+import { readFileSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Owner, livesStill, readOwner, startOf, thisProcess } from './owner.js';
@@ -122,18 +122,19 @@ async function create(path: string, generation: number, dead: readonly string[])
   const older = dead.map((_, index) => `${path}.${index}`);
   const owner: Owner & { token: string } = { ...thisProcess(), token: randomUUID() };
   await mkdir(dirname(path), { recursive: true });
+  // From here on here and now: small calls are done before a thread would have been told of the first.
   try {
-    await writeFile(file, JSON.stringify(owner), { flag: 'wx' });
+    writeFileSync(file, JSON.stringify(owner), { flag: 'wx' });
   } catch (error) {
     if (errno(error) === 'EEXIST') return undefined;
     // Made and not filled (no space): it must not look held.
-    await unlink(file).catch(() => undefined);
+    rmSync(file, { force: true });
     throw error;
   }
   // Between our look and our creation another may have healed this lock, worked, let go, and a third one begun anew.
   const same = older.every((name, index) => look(name, new Map())?.text === dead[index]);
   if (!same) {
-    await unlink(file);
+    unlinkSync(file);
     return undefined;
   }
   const heart = setInterval(() => {
@@ -147,16 +148,12 @@ async function create(path: string, generation: number, dead: readonly string[])
   heart.unref();
   return {
     async holdFor(pid) {
-      await writeFile(file, JSON.stringify({ ...owner, worker: { pid, started: startOf(pid) } }));
+      writeFileSync(file, JSON.stringify({ ...owner, worker: { pid, started: startOf(pid) } }));
     },
     async release() {
       clearInterval(heart);
       // Ours last: while an older file is there, ours must be too.
-      for (const name of [...older, file]) {
-        await unlink(name).catch((error: unknown) => {
-          if (!isMissing(error)) throw error;
-        });
-      }
+      for (const name of [...older, file]) rmSync(name, { force: true });
     },
   };
 }

@@ -3,7 +3,8 @@
  * lines `metric NAME VALUE [STEP]` on its stdout are metrics. It has failed when its exit code is not 0 or a declared output
  * was not made.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { execa } from 'execa';
 import { renderSettings } from '../experiment/render-command.js';
 import { watchAttempt } from './attempt-process.js';
@@ -16,7 +17,7 @@ import { MARK, peakOfTree } from './process-group.js';
 const sampleMilliseconds = 500;
 
 /**
- * $1 is the user's script; descriptor 3 is a pipe whose other end only the engine has. The watcher reads it to its end, which
+ * $1 is the user's script, $2 is bash where it is known; descriptor 3 is a pipe whose other end only the engine has. The watcher reads it to its end, which
  * comes when the engine is gone, killed even, and then ends the whole group: the program would compute for nobody.
  * SIGTERM asks the program to stop, and must not take its watcher away. The shell is bash where there is one, with -e, so that a
  * failed line is a failed stage, and pipefail, so that a failed program is one also where its output goes through tee.
@@ -24,9 +25,30 @@ const sampleMilliseconds = 500;
 const script = `
 (trap '' TERM INT; read -r _ <&3; kill -s KILL -- -$$) >/dev/null 2>&1 &
 exec 3<&-
+if [ -n "$2" ]; then exec "$2" -eo pipefail -c "$1"; fi
 if command -v bash >/dev/null; then exec bash -eo pipefail -c "$1"; fi
 exec sh -e -c "$1"
 `;
+
+/** Where PATH has bash; looked for once, as each look of a shell costs as many calls as PATH has folders. '' where it has none. */
+let bash: string | undefined;
+function bashInPath(): string {
+  bash ??=
+    (process.env['PATH'] ?? '')
+      .split(delimiter)
+      .map((folder) => join(folder, 'bash'))
+      .find((file) => isAbsolute(file) && isExecutable(file)) ?? '';
+  return bash;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
 
 export const runCommand: Executor = (job, environment, mark, listener) => {
   const settings = renderSettings(job.settings, {
@@ -39,7 +61,9 @@ export const runCommand: Executor = (job, environment, mark, listener) => {
     outputs: job.outputs,
   }) as { run: string; env?: Record<string, string> };
   listener.log(`$ ${settings.run.trimEnd()}`);
-  const child = execa('sh', ['-c', script, 'cemiflow', settings.run], {
+  // A stage with a PATH of its own finds its own bash.
+  const known = settings.env?.['PATH'] === undefined ? bashInPath() : '';
+  const child = execa('/bin/sh', ['-c', script, 'cemiflow', settings.run, known], {
     buffer: false,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     cwd: job.experimentFolder,

@@ -8,13 +8,13 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { chmod, readdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { readJournal } from '../../../engine/journal/reader.js';
+import { listRuns, readJournal } from '../../../engine/journal/reader.js';
 import type { JournalEvent } from '../../../engine/journal/events.js';
 import type { RunSummary } from '../../../engine/run/summary.js';
 
@@ -93,13 +93,13 @@ export class Lab implements AsyncDisposable {
   }
 
   /** The journal of the newest run: `type stage`, in order. */
-  async journal(): Promise<{ events: JournalEvent[]; order: string[] }> {
-    const names = (await readdir(this.path('runs'))).filter((name) => /^\d{8}-/.test(name)).sort();
-    const events = readJournal(this.path('runs', names.at(-1)!));
-    return {
+  journal(): Promise<{ events: JournalEvent[]; order: string[] }> {
+    // By their first lines' time: two runs of one second differ in their names by chance.
+    const events = readJournal(listRuns(this.path('runs'))[0]!.folder);
+    return Promise.resolve({
       events,
       order: events.flatMap((event) => ('stage' in event ? `${event.type} ${event.stage}` : [])),
-    };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
