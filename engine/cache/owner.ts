@@ -23,12 +23,15 @@ function attempt(read: () => string): string {
   }
 }
 
-/** Start time of a process in ticks since boot, from /proc; '' where there is no /proc or no such process. */
-export function startOf(pid: number): string {
+/** State and start time (in ticks since boot) of a process, from /proc; '' where there is no /proc or no such process. */
+function procOf(pid: number): { state: string; started: string } {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   // The second field, the program's name in brackets, may hold spaces and brackets of its own.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', started: fields[19] ?? '' };
 }
+
+export const startOf = (pid: number): string => procOf(pid).started;
 
 let me: Owner | undefined;
 export function thisProcess(): Owner {
@@ -49,7 +52,9 @@ function processLives(pid: number, started: string): boolean {
     // EPERM: it lives and belongs to somebody else.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  const now = startOf(pid);
+  const { state, started: now } = procOf(pid);
+  // A zombie works no more: in a container whose first process buries nobody it stays for ever.
+  if (state === 'Z') return false;
   return started === '' || now === '' || now === started;
 }
 

@@ -1,5 +1,5 @@
 /** `cemiflow cache export` and `import`: results on their way from one machine to another. */
-import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, statSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -30,6 +30,12 @@ export async function exportVerb(words: readonly string[], command: Command): Pr
     throw new UsageError(
       `-o ${output}: what kind of archive is that?`,
       'Let the name end in .tar, .tar.gz or .tgz.',
+    );
+  }
+  if (!toStdout && !existsSync(dirname(resolve(output)))) {
+    throw new UsageError(
+      `-o ${output}: there is no folder ${dirname(output)}`,
+      'Make it first, or give another.',
     );
   }
   if (toStdout && options.json) throw new UsageError('-o - and --json both want stdout', 'Give -o a file.');

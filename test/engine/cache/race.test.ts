@@ -1,4 +1,5 @@
 /** Several engine processes on one cache, and engines that die. Needs the compiled engine (npm run build). */
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -9,12 +10,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
 import { isDamaged, openCache } from '../../../engine/cache/cache.js';
 import { isHeld, takeLock } from '../../../engine/cache/lock.js';
-import { thisProcess } from '../../../engine/cache/owner.js';
+import { startOf, thisProcess } from '../../../engine/cache/owner.js';
 import { verify } from '../../../engine/cache/verify.js';
 import { components, make, someKey, start, temporaryFolder, write } from './rig.js';
 
@@ -130,6 +133,20 @@ test.each([
   expect(isHeld(path)).toBe(true);
   await lock.release();
   expect(isHeld(path)).toBe(false);
+});
+
+test('the lock of an attempt that is dead and not buried is taken: some containers bury nobody', async () => {
+  // The second sleep is the first one's parent now, and never waits for it.
+  const keeper = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60']);
+  onTestFinished(() => void keeper.kill('SIGKILL'));
+  const [line] = (await once(keeper.stdout, 'data')) as [Buffer];
+  const zombie = Number(line.toString());
+  while (!readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z ')) await sleep(10);
+  const path = join(temporaryFolder(), 'k');
+  const worker = { pid: zombie, started: startOf(zombie) };
+  writeFileSync(`${path}.0`, JSON.stringify({ ...thisProcess(), pid: 2 ** 22 + 1, worker }));
+  expect(isHeld(path)).toBe(false);
+  await (await takeLock(path)).release();
 });
 
 test.each([
