@@ -1,5 +1,5 @@
 /** `cemiflow doctor`: what this machine has, which devices work, and for each that does not the line that mends it. */
-import { statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { fromHere, packageRoot, version } from './invocation.js';
@@ -26,6 +26,7 @@ async function doctor(_: unknown, command: Command): Promise<void> {
   const gpus = await discoverGpus();
   const devices = await probeDevices();
   const disk = freeBytes(runsDir);
+  const cache = await cacheSize(runsDir);
   if (options.json) {
     return printJson({
       version: version(),
@@ -36,6 +37,7 @@ async function doctor(_: unknown, command: Command): Promise<void> {
       freeMemoryBytes: freemem(),
       runsDir,
       freeDiskBytes: disk,
+      cacheBytes: cache?.bytes ?? 0,
       git: git.exitCode === 0 ? git.stdout : null,
       gpus: gpus.map(({ token, id, name }) => ({ number: token, id, name })),
       devices,
@@ -52,6 +54,12 @@ async function doctor(_: unknown, command: Command): Promise<void> {
       ],
       ['memory', `${inWords(totalmem())}, ${inWords(freemem())} free`],
       ['runs', `${fromHere(runsDir)}, ${disk === null ? 'unknown space' : inWords(disk)} free`],
+      [
+        'cache',
+        cache === undefined
+          ? 'nothing yet'
+          : `${inWords(cache.bytes)} in ${cache.results} results (cemiflow cache ls, cemiflow gc)`,
+      ],
       [
         'git',
         git.exitCode === 0
@@ -79,6 +87,21 @@ async function doctor(_: unknown, command: Command): Promise<void> {
       return [`  ${c.green('yes')} ${name}${device.description}`, ...drawback];
     }),
   ]);
+}
+
+/** undefined where nothing has run yet. */
+async function cacheSize(runsDir: string): Promise<{ bytes: number; results: number } | undefined> {
+  const [{ openCache }, { takeInventory }, { cacheRoot }] = await Promise.all([
+    import('../cache/cache.js'),
+    import('../cache/inventory.js'),
+    import('../journal/run-folder.js'),
+  ]);
+  const root = cacheRoot(runsDir);
+  if (!existsSync(root)) return undefined;
+  const cache = await openCache(root, { use: false });
+  const { bytes, results } = takeInventory(cache);
+  await cache.close();
+  return { bytes, results: results.size };
 }
 
 /** Where runs go, or would go; null where it cannot be known. */
