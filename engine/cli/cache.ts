@@ -2,9 +2,10 @@
 import { type Command, Option } from 'commander';
 import { addCommon, jsonOption } from './options.js';
 
+const results = `A STAGE is a stage's name, all its points, or one of them (samples@m=0), as the newest run has it that ran it (or --run).
+A KEY is its first six digits or more (cemiflow cache ls).`;
 const words = `
-A RUN is its id, the beginning of it, its last four digits, or 'latest'. A STAGE is a stage's name, all its points, or one of them
-(samples@m=0), as the newest run has it that ran it (or --run). A KEY is its first six digits or more (cemiflow cache ls).`;
+A RUN is its id, the beginning of it, its last four digits, or 'latest'. ${results}`;
 
 const runOption = () => new Option('--run <run>', 'take stages as that run has them');
 
@@ -35,7 +36,7 @@ export function cacheVerb(program: Command): Command {
     .option('-n, --dry-run', 'only say what would go')
     .addHelpText(
       'after',
-      `\nWhat is pinned, or in use by a run that is going on, is refused, and then nothing is removed.\n${words}`,
+      `\nWhat is pinned, or in use by a run that is going on, is refused, and then nothing is removed.\n${results}`,
     )
     .action(async (names: string[], _: unknown, command: Command) =>
       (await import('./cache/rm.js')).rm(names, command),
