@@ -68,7 +68,8 @@ export async function deliverRun(options: DeliverOptions): Promise<Delivered> {
       if (delivery.page !== page) options.page?.((page = delivery.page!));
       if (moved) continue;
       if (last) break;
-      if (delivery.facts.ended || hurry.aborted || !engineLives(folder)) last = true;
+      // After its last line the engine still writes the report, and then says so.
+      if (hurry.aborted || !engineLives(folder)) last = true;
       else await pause(pollMilliseconds, hurry);
     }
     await patiently(() => delivery.close(reportFile(folder)));
