@@ -75,7 +75,11 @@ export function writeSources(folder: string, { stages }: Graph): void {
 }
 
 let version = 0;
-/** New content: an engine that looks at times and one that looks at content both see it. */
-export function changeLeaf(folder: string, { leaf }: Graph): void {
-  writeFileSync(join(folder, 'src', leaf), `${leaf} ${process.pid} ${(version += 1)}\n`);
+/** Content that was not there before: an engine that looks at times and one that looks at content both see it. */
+export function changeLeaf(
+  folder: string,
+  { leaf }: Graph,
+  content = `${process.pid} ${(version += 1)}`,
+): void {
+  writeFileSync(join(folder, 'src', leaf), `${leaf} ${content}\n`);
 }
