@@ -11,5 +11,5 @@ export type FromCourier =
   | { type: 'say'; text: string }
   | { type: 'down'; text: string; remedy?: string }
   | { type: 'up' }
-  /** Points delivered since the last message; so the engine sees that there is progress. */
+  /** `metrics` counts the points that were delivered. */
   | { type: 'ended'; complete: boolean; metrics: number; trouble?: string };

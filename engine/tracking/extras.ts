@@ -11,7 +11,7 @@ export function extrasOf(runsDir: string, runFolder: string): RunExtras {
     const path = join(cacheRoot(runsDir), 'objects', digest.slice(0, 2), digest);
     return existsSync(path) ? path : undefined;
   };
-  const materialOf = async () => {
+  const readMaterial = async () => {
     const [{ foldRun }, { compareRuns }, { compareSource }, { folderOf }] = await Promise.all([
       import('../report/run.js'),
       import('../report/compare.js'),
@@ -23,6 +23,9 @@ export function extrasOf(runsDir: string, runFolder: string): RunExtras {
     const comparison = compareRuns([compareSource(run, folder)]);
     return { run, comparison, folder: folderOf(run, folder) };
   };
+  // Asked for twice, at the end of a run whose journal no longer grows.
+  let material: ReturnType<typeof readMaterial> | undefined;
+  const materialOf = () => (material ??= readMaterial());
   return {
     folder,
     async comparison() {
