@@ -32,7 +32,7 @@ function unlikeSizes(rows: readonly ComparisonRow[], baseline: string | null): s
   const base = of.find(({ label }) => label === baseline);
   const unlike = base && of.some((row) => !sameSize(row.data.used, base.data.used));
   const gtr = unlike
-    ? ` GtR against ${base.label} is not due to the kind of data alone: a baseline of the same size would be fair.`
+    ? ` GtR against ${base.label} is not due to the kind of data alone: --baseline takes a row of the same size.`
     : '';
   return [
     `Training sets differ in size, identities × images of each: ${inWords(bySize, rows)}.${passes}${gtr}`,

@@ -264,7 +264,7 @@ test('unlike sizes of the training sets are a column and a notice; what was not 
     epochs: 24,
   });
   expect(comparison.notices.slice(0, 2)).toEqual([
-    'Training sets differ in size, identities × images of each: 400 × 16 (real); 80 × 10 (cemi@*). At 300 steps each these are 3 and 24 epochs. GtR against real is not due to the kind of data alone: a baseline of the same size would be fair.',
+    'Training sets differ in size, identities × images of each: 400 × 16 (real); 80 × 10 (cemi@*). At 300 steps each these are 3 and 24 epochs. GtR against real is not due to the kind of data alone: --baseline takes a row of the same size.',
     'Fewer images than asked for: 80 × 10 of 80 × 15 asked for (cemi@m=1).',
   ]);
   // Epochs follow from the sizes: not said twice.
