@@ -36,8 +36,15 @@ export async function lookAtAll(
   signal: AbortSignal,
   progress: (done: number) => void,
 ): Promise<void> {
-  const readBatch = (from: number): Promise<Read[]> =>
-    Promise.all(photos.slice(from, from + networkBatch).map((photo) => readOne(folder, photo, settings)));
+  const readBatch = async (from: number): Promise<Read[]> => {
+    const batch = photos.slice(from, from + networkBatch);
+    const reads = await Promise.all(batch.map((photo) => readOne(folder, photo, settings)));
+    // libvips has one error text for all that a process decodes: only what is read alone is sure to be given its own reason.
+    for (const [i, read] of reads.entries())
+      if ('looked' in read && unreadable.includes(read.looked.sight))
+        reads[i] = await readOne(folder, batch[i]!, settings);
+    return reads;
+  };
   let next = readBatch(store.looked.length);
   while (store.looked.length < photos.length) {
     signal.throwIfAborted();

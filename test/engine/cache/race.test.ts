@@ -136,8 +136,11 @@ test.each([
 });
 
 test('the lock of an attempt that is dead and not buried is taken: some containers bury nobody', async () => {
-  // The second sleep is the first one's parent now, and never waits for it.
-  const keeper = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60']);
+  // The first program ends once its parent is no shell any more but a sleep, which never waits for it.
+  const keeper = spawn('sh', [
+    '-c',
+    'sh -c \'until grep -q sleep "/proc/$PPID/comm"; do sleep 0.01; done\' & echo $!; exec sleep 60',
+  ]);
   onTestFinished(() => void keeper.kill('SIGKILL'));
   const [line] = (await once(keeper.stdout, 'data')) as [Buffer];
   const zombie = Number(line.toString());

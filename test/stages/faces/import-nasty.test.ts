@@ -21,6 +21,17 @@ async function put(folder: string, file: string, content: Sharp | Buffer | strin
   );
 }
 
+/** The first half of a JPEG's bytes. */
+async function half(): Promise<Buffer> {
+  const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
+  const whole = await sharp({
+    create: { width: 200, height: 200, channels: 3, noise, background: '#000' },
+  })
+    .jpeg()
+    .toBuffer();
+  return whole.subarray(0, whole.length >> 1);
+}
+
 /** Two frames, the second one black. */
 const moving = () =>
   sharp(Buffer.concat([Buffer.alloc(40 * 40 * 3, 200), Buffer.alloc(40 * 40 * 3, 0)]), {
@@ -63,18 +74,7 @@ test('all that can be read is read, and the rest is in the ledger with the reaso
   await put(folder, 'O\'Brien, "Pat"/scan.TIF', plain().tiff());
   await put(folder, 'moving/a.webp', moving().webp({ loop: 0, delay: [90, 90] }));
   await put(folder, 'moving/b.gif', moving().gif({ delay: [90, 90] }));
-  const whole = await sharp({
-    create: {
-      width: 200,
-      height: 200,
-      channels: 3,
-      noise: { type: 'gaussian', mean: 128, sigma: 40 },
-      background: '#000',
-    },
-  })
-    .jpeg()
-    .toBuffer();
-  await put(folder, 'odd/half.jpg', whole.subarray(0, whole.length >> 1));
+  await put(folder, 'odd/half.jpg', await half());
   await put(folder, 'odd/empty.jpg', '');
   await put(folder, 'odd/notes.txt', 'hello');
   await put(
@@ -126,6 +126,22 @@ test('all that can be read is read, and the rest is in the ledger with the reaso
   // Of what moves, the first frame.
   const frames = set.labels.findIndex((label) => label === 2);
   expect(set.read([frames, frames + 1])[16 * 16 * 3 + 16 * 8 * 3]).toBeGreaterThan(190);
+});
+
+test('each of many damaged pictures has its own reason, although the decoder reads several at a time', async () => {
+  using lab = new StageLab();
+  const folder = await collection(lab.path(), { a: 20, b: 20 });
+  const [jpeg, png] = [await half(), (await plain(300).png().toBuffer()).subarray(0, 300)];
+  for (let i = 0; i < 20; i++) {
+    await put(folder, `a/half ${i}.jpg`, jpeg);
+    await put(folder, `b/half ${i}.png`, png);
+  }
+  const { ledger } = await imported(lab, folder);
+  const reasonsOf = (format: string) =>
+    ledger.entries.flatMap(({ file, reason }) => (file.endsWith(format) ? [reason] : []));
+  expect(reasonsOf('.jpg')).toEqual(Array(20).fill(expect.stringMatching(/^damaged: .*end of JPEG/)));
+  const ofPng = new Set(reasonsOf('.png'));
+  expect([...ofPng]).toEqual([expect.stringMatching(/^damaged: .*png/)]);
 });
 
 test('no message holds a path of this machine, also of what cannot be opened', async () => {
