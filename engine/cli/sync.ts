@@ -1,5 +1,6 @@
 /** `cemiflow sync`: delivers to the tracking server what it does not have yet. */
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
+import { credentialsIn } from '../credentials.js';
 import type { RunHead } from '../journal/reader.js';
 import type { Delivered } from '../tracking/deliver-run.js';
 import type { TrackingTarget } from '../tracking/server-settings.js';
@@ -23,10 +24,12 @@ export const syncVerb = (program: Command): Command =>
     .addOption(jsonOption())
     .action(sync);
 
+/** Not commander's own error, which repeats what was given. */
 function address(text: string): string {
-  if (/^https?:\/\/[^@]+$/.test(text)) return text;
-  throw new InvalidArgumentError(
-    'It looks like http://127.0.0.1:5000; name and password go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.',
+  if (/^https?:\/\/./.test(text) && credentialsIn(text) === undefined) return text;
+  throw new UsageError(
+    '--to takes the address of a server, without name, password or token',
+    'For instance http://127.0.0.1:5000; secrets go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.',
   );
 }
 

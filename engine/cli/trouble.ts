@@ -24,7 +24,15 @@ export class Exit extends Error {
 }
 
 /** Expected trouble of the parts below: each has a remedy, and none is worth a stack. */
-const expected = new Set(['UsageError', 'CacheError', 'SelectionError', 'RunRefused', 'FilterError']);
+const expected = new Set([
+  'UsageError',
+  'CacheError',
+  'SelectionError',
+  'RunRefused',
+  'FilterError',
+  'TrackingError',
+  'TrackingSettingsError',
+]);
 
 /** Says what is to be said on stderr, and returns the exit code. */
 export function sayTrouble(error: unknown, stderr: NodeJS.WritableStream): number {

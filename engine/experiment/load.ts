@@ -18,6 +18,7 @@ import { checkReport } from './report-settings.js';
 import { Scope } from './scope.js';
 import { placeOf, Source } from './source.js';
 import { readStructure } from './structure.js';
+import { checkTracking } from './tracking-settings.js';
 import { entryOf, isMap, type MapNode, type Node, toPlain } from './tree.js';
 
 /**
@@ -62,6 +63,8 @@ export async function loadExperiment(
     scope,
     problems,
   );
+  const tracking = top['tracking'] as Experiment['tracking'];
+  checkTracking(composed, tracking?.uri, scope, problems);
   if (problems.any) return failure(problems, path);
 
   const kept: MapNode = {
@@ -77,9 +80,7 @@ export async function loadExperiment(
     params: allParams,
     stages,
     report,
-    ...(top['tracking'] === undefined
-      ? {}
-      : { tracking: top['tracking'] as { uri?: string; experiment?: string } }),
+    ...(tracking === undefined ? {} : { tracking }),
     // Only for those who ask: a plan needs neither.
     get composed() {
       return (text ??= printYaml(toPlain(kept)));

@@ -1,5 +1,6 @@
 /** Collects all that is wrong with an experiment, with nearest names; loading ends with what is in here. */
 import { distance } from 'fastest-levenshtein';
+import { hideCredentials } from '../credentials.js';
 import type { Diagnostic } from './experiment.js';
 import { placeOf, type Span, underline } from './source.js';
 
@@ -39,11 +40,12 @@ export class Problems {
       order: this.sources.get(span.source)!,
       offset: span.start,
       diagnostic: {
-        place,
+        place: place.origin === undefined ? place : { ...place, origin: hideCredentials(place.origin) },
         length: underline(span),
-        message,
-        ...(hint === undefined ? {} : { hint }),
-        ...(text === '' ? {} : { text }),
+        // A screen or a log of CI is no place for a password, whatever the line that has one is wrong about.
+        message: hideCredentials(message),
+        ...(hint === undefined ? {} : { hint: hideCredentials(hint) }),
+        ...(text === '' ? {} : { text: hideCredentials(text) }),
       },
     });
   }

@@ -6,8 +6,8 @@ import { unfinishedDeliveries } from './backlog.js';
 import type { FromCourier, ToCourier } from './courier-messages.js';
 import { type Delivered, deliverRun, takeDelivery } from './deliver-run.js';
 import { extrasOf } from './extras.js';
-import { mlflowClient } from './mlflow-client.js';
-import { serverAccess } from './server-settings.js';
+import { type MlflowClient, mlflowClient } from './mlflow-client.js';
+import { serverAccess, TrackingSettingsError } from './server-settings.js';
 
 const hurry = new AbortController();
 const say = (message: FromCourier) => {
@@ -40,7 +40,8 @@ function end({
 }
 
 async function run({ runsDir, folder, target }: Extract<ToCourier, { type: 'begin' }>): Promise<Delivered> {
-  const client = mlflowClient(target.uri, serverAccess(process.env));
+  const client = clientOf(target.uri);
+  if (!client) return { complete: false, metrics: 0, page: undefined };
   const common = { client, target, say: (text: string) => say({ type: 'say', text }) };
   const lock = await takeDelivery(folder);
   try {
@@ -49,12 +50,7 @@ async function run({ runsDir, folder, target }: Extract<ToCourier, { type: 'begi
       folder,
       extras: extrasOf(runsDir, folder),
       page: (url) => say({ type: 'page', url }),
-      down: (trouble) =>
-        say({
-          type: 'down',
-          text: trouble.message,
-          ...(trouble.more.remedy === undefined ? {} : { remedy: trouble.more.remedy }),
-        }),
+      down,
       up: () => say({ type: 'up' }),
       hurry: hurry.signal,
     });
@@ -64,6 +60,21 @@ async function run({ runsDir, folder, target }: Extract<ToCourier, { type: 'begi
     await lock.release();
     client.close();
   }
+}
+
+/** undefined where the settings of how to talk to the server cannot be used; that is said. */
+function clientOf(uri: string): MlflowClient | undefined {
+  try {
+    return mlflowClient(uri, serverAccess(process.env));
+  } catch (error) {
+    if (!(error instanceof TrackingSettingsError)) throw error;
+    down(error);
+    return undefined;
+  }
+}
+
+function down({ message, remedy }: { message: string; remedy?: string | undefined }): void {
+  say({ type: 'down', text: message, ...(remedy === undefined ? {} : { remedy }) });
 }
 
 /** Earlier runs to the same server whose engine or courier was killed: they get the rest, and their final status. */

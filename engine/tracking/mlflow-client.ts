@@ -7,7 +7,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import axios, { type AxiosInstance, type AxiosResponse, isAxiosError } from 'axios';
 import type { Endpoint } from './mlflow-api.js';
-import type { ServerAccess } from './server-settings.js';
+import { type ServerAccess, withoutSecrets } from './server-settings.js';
 
 export type TroubleKind =
   /** Nothing was done, and a later try may succeed: no connection, too many requests. */
@@ -33,6 +33,10 @@ export class TrackingError extends Error {
     readonly more: { remedy?: string; code?: string; retryAfterSeconds?: number } = {},
   ) {
     super(message);
+  }
+
+  get remedy(): string | undefined {
+    return this.more.remedy;
   }
 }
 
@@ -87,7 +91,7 @@ export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
       throw connectionTrouble(error, uri);
     }
     if (response.status >= 200 && response.status < 300) return response;
-    throw answerTrouble(response, uri, what);
+    throw answerTrouble(response, uri, what, (text) => withoutSecrets(access, text));
   }
 
   return {
@@ -159,15 +163,24 @@ const before = new Set([
   'EHOSTDOWN',
 ]);
 const certificate = /CERT|SIGNATURE|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/;
+const remedies: Record<string, string> = {
+  ERR_TLS_CERT_ALTNAME_INVALID: 'It was made for another host name: use the one that is in it.',
+  CERT_HAS_EXPIRED: 'It has run out: ask who keeps the server.',
+};
 
 /** Only words of ours and the code: an axios error carries the whole request, its credentials included. */
 function connectionTrouble(error: unknown, uri: string): TrackingError {
+  // Its text may hold the address of the proxy, and so a password.
+  if ((error as NodeJS.ErrnoException).code === 'ERR_INVALID_URL')
+    return new TrackingError(`the address of the proxy before ${uri} is no URL`, 'unavailable', {
+      remedy: 'HTTPS_PROXY looks like http://proxy:3128.',
+    });
   if (!isAxiosError(error)) throw error;
   const code = error.code ?? error.cause?.name ?? 'no answer';
   if (certificate.test(code))
     return new TrackingError(`${uri} shows a certificate that is not trusted (${code})`, 'unavailable', {
       code,
-      remedy: 'Let MLFLOW_TRACKING_SERVER_CERT_PATH name the PEM file of its authority.',
+      remedy: remedies[code] ?? 'Let MLFLOW_TRACKING_SERVER_CERT_PATH name the PEM file of its authority.',
     });
   if (before.has(code))
     return new TrackingError(`${uri} cannot be reached (${code})`, 'unavailable', { code });
@@ -176,11 +189,17 @@ function connectionTrouble(error: unknown, uri: string): TrackingError {
 
 const transient = new Set(['TEMPORARILY_UNAVAILABLE', 'REQUEST_LIMIT_EXCEEDED', 'RESOURCE_EXHAUSTED']);
 
-function answerTrouble(response: AxiosResponse, uri: string, what: string): TrackingError {
+function answerTrouble(
+  response: AxiosResponse,
+  uri: string,
+  what: string,
+  harmless: (text: string) => string,
+): TrackingError {
   const { status } = response;
   const body = readBody(response.data);
-  const code = typeof body['error_code'] === 'string' ? body['error_code'] : undefined;
-  const words = (typeof body['message'] === 'string' ? body['message'] : '').split('\n')[0]!.slice(0, 500);
+  const code = typeof body['error_code'] === 'string' ? harmless(body['error_code']) : undefined;
+  const message = typeof body['message'] === 'string' ? harmless(body['message']) : '';
+  const words = message.split('\n')[0]!.slice(0, 500);
   const said = `${uri} answers ${what} with ${status}${code ? ` ${code}` : ''}${words ? `: ${words}` : ''}`;
   const trouble = (kind: TroubleKind, more: TrackingError['more'] = {}) =>
     new TrackingError(said, kind, { ...(code ? { code } : {}), ...more });
@@ -191,6 +210,10 @@ function answerTrouble(response: AxiosResponse, uri: string, what: string): Trac
   if (status === 401)
     return trouble('locked-out', {
       remedy: 'Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.',
+    });
+  if (status === 407)
+    return trouble('locked-out', {
+      remedy: 'The proxy asks for a name and a password: HTTPS_PROXY=http://name:password@proxy:3128.',
     });
   if (status === 403)
     return trouble(
@@ -203,7 +226,7 @@ function answerTrouble(response: AxiosResponse, uri: string, what: string): Trac
   if (status === 404) return trouble(code === undefined ? 'no-endpoint' : 'not-found');
   if (status >= 300 && status < 400)
     return trouble('refused', {
-      remedy: `It points to ${String(response.headers['location'])}: is the address right?`,
+      remedy: `It points to ${harmless(String(response.headers['location']))}: is the address right?`,
     });
   if (status >= 500) return trouble('unclear', later);
   return trouble('refused');

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { hideCredentials } from '../credentials.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -43,6 +44,17 @@ export interface ServerAccess {
   /** False: whatever certificate the server shows is taken. */
   verify: boolean;
   timeoutSeconds: number;
+}
+
+/** Makes a text harmless that somebody else has written: a server may repeat in its answer what it was sent. */
+export function withoutSecrets({ login, token }: ServerAccess, text: string): string {
+  const basic = login && Buffer.from(`${login.username}:${login.password.reveal()}`).toString('base64');
+  const secrets = [login?.password.reveal(), token?.reveal(), basic].filter((secret) => secret !== undefined);
+  return secrets.reduce(
+    (shown, secret) =>
+      shown.replaceAll(secret, '[hidden]').replaceAll(encodeURIComponent(secret), '[hidden]'),
+    hideCredentials(text),
+  );
 }
 
 /** The settings cannot be used. */
@@ -100,7 +112,7 @@ export function withoutCredentials(given: string): string {
 
 /** How to talk to it, from MLFLOW_TRACKING_*, from the address itself, and from ~/.mlflow/credentials, as MLflow's clients do. */
 export function serverAccess(env: Env, home = homedir()): ServerAccess {
-  const inAddress = credentialsIn(env['MLFLOW_TRACKING_URI'] ?? '');
+  const inAddress = loginIn(env['MLFLOW_TRACKING_URI'] ?? '');
   const inFile = credentialsFile(join(home, '.mlflow', 'credentials'));
   const username =
     env['MLFLOW_TRACKING_USERNAME'] || inAddress?.username || inFile['mlflow_tracking_username'];
@@ -120,7 +132,7 @@ export function serverAccess(env: Env, home = homedir()): ServerAccess {
   };
 }
 
-function credentialsIn(address: string): { username: string; password: string } | undefined {
+function loginIn(address: string): { username: string; password: string } | undefined {
   try {
     const { username, password } = new URL(address);
     return username
@@ -143,12 +155,18 @@ function credentialsFile(path: string): Record<string, string> {
 }
 
 function readPem(path: string, variable: string): Buffer {
+  let text: Buffer;
   try {
-    return readFileSync(path);
+    text = readFileSync(path);
   } catch (error) {
     throw new TrackingSettingsError(
       `${variable} names ${path}, which cannot be read: ${(error as Error).message}`,
       'Let it name a PEM file.',
     );
   }
+  if (text.includes('-----BEGIN CERTIFICATE')) return text;
+  throw new TrackingSettingsError(
+    `${variable} names ${path}, which holds no certificate`,
+    'Let it name a PEM file: -----BEGIN CERTIFICATE----- and so on.',
+  );
 }

@@ -1037,6 +1037,15 @@ x.yaml:2:32  'path:x' is no stage
     |                                ~~~~~~  stages: a`,
   },
   {
+    what: 'a password in the address of the tracking server',
+    yaml: `tracking: { uri: "https://me:secret@mlflow.lab:5000/x" }
+stages:
+  a: { uses: faces }`,
+    screen: `x.yaml:1:18  'tracking.uri' has a name or a password in it, which would be kept with every run
+  1 | tracking: { uri: "https://*********@mlflow.lab:5000/x" }
+    |                  ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~  write the address alone (http://127.0.0.1:5000); secrets go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN`,
+  },
+  {
     what: 'many things at once, each at its place',
     yaml: `sede: 1
 stages:

@@ -3,6 +3,7 @@
  * makes of the same is tested in test/mlflow, where Python is at hand.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Metric } from '../../../engine/tracking/mlflow-api.js';
 
@@ -36,15 +37,20 @@ export class StandIn {
   readonly calls: Call[] = [];
   mischief: (call: Call) => Mischief = () => undefined;
   private server: Server | undefined;
-  private port = 0;
+  port = 0;
+
+  /** @param tls serves https with these */
+  constructor(private readonly tls?: ServerOptions) {}
 
   get uri(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.tls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
   }
 
   /** Starts, or comes back at the same address. */
   async start(): Promise<void> {
-    this.server = createServer((request, response) => void this.answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse) =>
+      void this.answer(request, response);
+    this.server = this.tls ? createSecureServer(this.tls, answer) : createServer(answer);
     await new Promise<void>((resolve) => this.server!.listen(this.port, '127.0.0.1', resolve));
     this.port = (this.server.address() as AddressInfo).port;
   }

@@ -1,0 +1,35 @@
+/** The address under `tracking:`. It is printed, recorded and kept with every run, so a name, password or token in it is refused. */
+import { credentialsIn } from '../credentials.js';
+import type { Problems } from './problems.js';
+import type { Scope } from './scope.js';
+import { entryOf, isMap, type MapNode, type Node } from './tree.js';
+
+/** @param uri of the composed file, computed; profiles that are not applied are looked at, too: somebody will apply them */
+export function checkTracking(
+  root: MapNode,
+  uri: string | undefined,
+  scope: Scope,
+  problems: Problems,
+): void {
+  const tracking = entryOf(root, 'tracking')?.value;
+  if (tracking && uri !== undefined) refuse(uri, tracking);
+  const profiles = entryOf(root, 'profiles')?.value;
+  for (const { value } of isMap(profiles) ? profiles.entries.values() : []) {
+    const inProfile = entryOf(value, 'tracking')?.value;
+    const written = entryOf(inProfile, 'uri')?.value;
+    if (inProfile && written?.type === 'scalar' && typeof written.value === 'string')
+      refuse(written.value, inProfile);
+  }
+
+  function refuse(address: string, node: Node): void {
+    const what = credentialsIn(address);
+    if (what === undefined) return;
+    problems.add(
+      scope.writtenAt(node, undefined, ['uri']).span,
+      what === 'login'
+        ? "'tracking.uri' has a name or a password in it, which would be kept with every run"
+        : "'tracking.uri' has more than an address behind its '?' or '#', which would be kept with every run",
+      'write the address alone (http://127.0.0.1:5000); secrets go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
+    );
+  }
+}

@@ -1,0 +1,163 @@
+/** Where the credentials of a tracking server go: to the server, and nowhere else. Needs the compiled engine (npm run build). */
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { packageRoot } from '../../../engine/cli/invocation.js';
+import { Lab } from '../run/lab.js';
+import { StandIn } from './stand-in.js';
+
+let lab: Lab;
+let server: StandIn;
+
+beforeEach(async () => {
+  lab = Lab.create();
+  server = new StandIn();
+  await server.start();
+  lab.write(`  one:
+    uses: command
+    with: { run: "echo metric loss 1; echo hello; echo x > \${{ outputs.out }}/f", outputs: { out: files } }
+`);
+});
+
+afterEach(async () => {
+  await server.stop();
+  await lab[Symbol.asyncDispose]();
+});
+
+/** Every file below that folder. */
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((path) => join(folder, path))
+    .filter((path) => statSync(path).isFile());
+
+/** What the courier of that run tells the engine. */
+async function courierMessages(folder: string): Promise<unknown[]> {
+  const courier = fork(join(packageRoot, 'dist/engine/tracking/courier.js'), [], {
+    env: { ...process.env, ...lab.environment },
+  });
+  const messages: unknown[] = [];
+  courier.on('message', (message) => messages.push(message));
+  courier.send({
+    type: 'begin',
+    runsDir: lab.path('runs'),
+    folder,
+    target: { uri: server.uri, experiment: 'x' },
+  });
+  courier.send({ type: 'finish' });
+  await once(courier, 'exit');
+  return messages;
+}
+
+const secret = 'xyzzy/plugh 4711';
+
+test.each([
+  ['MLFLOW_TRACKING_PASSWORD', /^Basic /],
+  ['MLFLOW_TRACKING_TOKEN', /^Bearer /],
+  ['MLFLOW_TRACKING_URI', /^Basic /],
+])(
+  'the secret in %s goes to the server and nowhere else, also where it answers with it',
+  async (variable, header) => {
+    if (variable === 'MLFLOW_TRACKING_URI')
+      lab.environment[variable] = server.uri.replace('http://', `http://me:${encodeURIComponent(secret)}@`);
+    else
+      Object.assign(lab.environment, {
+        MLFLOW_TRACKING_URI: server.uri,
+        MLFLOW_TRACKING_USERNAME: 'me',
+        [variable]: secret,
+      });
+    const texts: string[] = [];
+    let failing = true;
+    server.mischief = ({ headers }) => {
+      // While engine and courier are at work.
+      texts.push(spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout);
+      const sent = headers.authorization ?? '';
+      const message = `no entry for ${sent}, which is ${Buffer.from(sent.slice(6), 'base64').toString()} or ${encodeURIComponent(secret)}`;
+      return failing ? { status: 401, body: { error_code: 'UNAUTHENTICATED', message } } : undefined;
+    };
+    const say = async (...words: string[]) => {
+      const said = await lab.cemiflow(...words);
+      texts.push(said.stdout, said.stderr);
+      return said;
+    };
+    const refused = await say('run', 'x.yaml', '-v');
+    expect(refused.stderr).toContain('UNAUTHENTICATED: no entry for');
+    const [run] = readdirSync(lab.path('runs')).filter((name) => /^\d{8}-/.test(name));
+    const messages = await courierMessages(lab.path('runs', run!));
+    expect(messages).toContainEqual(expect.objectContaining({ type: 'down' }));
+    texts.push(JSON.stringify(messages));
+    await say('sync', '--json');
+    failing = false;
+    expect((await say('sync', '-v')).exitCode).toBe(0);
+    await say('run', 'x.yaml', '-v');
+    for (const words of [
+      ['list', '--json'],
+      ['show', '--json'],
+      ['logs', 'one'],
+      ['compare'],
+      ['report'],
+      ['status'],
+      ['why', 'one', 'x.yaml'],
+      ['plan', 'x.yaml', '--json'],
+      ['validate', 'x.yaml', '--json'],
+      ['show', '--config', 'x.yaml'],
+      ['cache', 'ls', '--json'],
+    ])
+      // prettier-ignore
+      await say(...words);
+
+    const sent = server.calls.at(-1)!.headers.authorization!;
+    expect(sent).toMatch(header);
+    expect(sent.startsWith('Basic') ? Buffer.from(sent.slice(6), 'base64').toString() : sent).toContain(
+      secret,
+    );
+
+    texts.push(...filesIn(lab.folder).map((file) => readFileSync(file, 'latin1')));
+    for (const content of server.artifacts.values()) texts.push(content.toString('latin1'));
+    texts.push(JSON.stringify([...server.runs.values()]));
+    for (const word of [secret, encodeURIComponent(secret), Buffer.from(`me:${secret}`).toString('base64')])
+      expect(texts.filter((text) => text.includes(word))).toEqual([]);
+  },
+);
+
+test.each([
+  ['in the file', 'tracking: { uri: "http://me:SECRET@127.0.0.1:1" }', []],
+  [
+    'in a profile',
+    'profiles: { lab: { tracking: { uri: "http://me:SECRET@127.0.0.1:1" } } }',
+    ['--profile', 'lab'],
+  ],
+  ['in a profile that is not applied', 'profiles: { lab: { tracking: { uri: "http://me:SECRET@h" } } }', []],
+  ['through a parameter', 'params: { at: "http://me:SECRET@h" }\ntracking: { uri: "${{ params.at }}" }', []],
+  ['on the command line', '', ['--set', 'tracking.uri=http://me:SECRET@127.0.0.1:1']],
+  ['on the command line, as a map', '', ['--set', 'tracking={ uri: "http://SECRET@h" }']],
+  ['as a token', 'tracking: { uri: "http://127.0.0.1:1/?token=SECRET" }', []],
+  ['beside another mistake', 'tracking: { uri: "http://me:SECRET@h", experimnt: x }', []],
+  ['in a line that is no YAML', 'tracking: { uri: http://me:SECRET@h ]', []],
+])(
+  'an address with a secret %s is refused when the file is loaded, without being shown',
+  async (where, line, words) => {
+    const secret = 'xyzzy-4711';
+    lab.write('  one: { uses: command, with: { run: echo } }\n'.concat(line.replace('SECRET', secret)));
+    const given = words.map((word) => word.replace('SECRET', secret));
+    const run = await lab.cemiflow('run', 'x.yaml', ...given);
+    expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/^(x\.yaml:\d+:\d+|--set) /) });
+    const checked = await lab.cemiflow('validate', 'x.yaml', '--json', ...given);
+    expect(checked.exitCode).toBe(2);
+    expect(run.stdout + run.stderr + checked.stdout + checked.stderr).not.toContain(secret);
+    if (!where.includes('YAML')) expect(run.stderr).toMatch(/MLFLOW_TRACKING_(USERNAME|TOKEN)/);
+  },
+);
+
+test.each(['http://me:xyzzy@127.0.0.1:1', 'http://127.0.0.1:1?token=xyzzy'])(
+  'sync --to %s is refused, without being shown',
+  async (address) => {
+    const { exitCode, stderr } = await lab.cemiflow('sync', '--to', address);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: expect.stringContaining('MLFLOW_TRACKING_'),
+    });
+    expect(stderr).not.toContain('xyzzy');
+  },
+);
