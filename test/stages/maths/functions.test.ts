@@ -1,0 +1,59 @@
+/** Every layer, loss and optimiser on every device against PyTorch: values, and gradients by all inputs. */
+import { readFileSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Device, openDevice } from '../../../stages/tensors/device.js';
+import { difference, testDevices, tolerance } from './devices.js';
+import { cases, covered, evaluate, numbersOf, type Numbers, type Tensors } from './functions.js';
+
+interface Expected {
+  value: number[];
+  aside: Record<string, number[]>;
+  gradients: Record<string, number[]>;
+}
+const file = new URL('../../reference/maths.json', import.meta.url);
+const reference = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Expected>;
+
+const tensors = (name: string, inputs: Record<string, Numbers> = {}): Tensors =>
+  Object.fromEntries(
+    Object.entries(inputs).map(([input, numbers]) => [
+      input,
+      tf.tensor(numbersOf(name, input, numbers), numbers.shape),
+    ]),
+  );
+
+describe.each(testDevices)('on %s', (deviceName) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(deviceName, { threads: 1 });
+  });
+
+  test.each(cases)('$name is what PyTorch computes', async (example) => {
+    const { name, inputs, given } = example;
+    const compiled = device.compile((x: Tensors, y: Tensors) => evaluate(example, x, y));
+    const result = await compiled(tensors(name, inputs), tensors(name, given));
+    compiled.dispose();
+    const expected = reference[name]!;
+    const near = async (what: string, tensor: tf.Tensor, numbers: number[]): Promise<void> =>
+      expect(difference(await tensor.data(), numbers), what).toBeLessThan(tolerance[deviceName]);
+    await near('value', result.value, expected.value);
+    expect(Object.keys(result.gradients).sort()).toEqual(Object.keys(expected.gradients).sort());
+    for (const [key, numbers] of Object.entries(expected.gradients))
+      await near(`gradient by ${key}`, result.gradients[key]!, numbers);
+    expect(Object.keys(result.aside).sort()).toEqual(Object.keys(expected.aside).sort());
+    for (const [key, numbers] of Object.entries(expected.aside)) await near(key, result.aside[key]!, numbers);
+  });
+});
+
+test('no layer, loss or optimiser is left out', () => {
+  const known = new Set<unknown>(cases.flatMap(({ covers }) => covers));
+  const left = Object.entries(covered).flatMap(([module, exported]) =>
+    Object.entries(exported)
+      .filter(([, value]) => typeof value === 'function' && !isClass(value) && !known.has(value))
+      .map(([name]) => `${module}.${name}`),
+  );
+  expect(left).toEqual([]);
+  expect(cases.map(({ name }) => name).sort()).toEqual(Object.keys(reference).sort());
+});
+
+const isClass = (value: unknown): boolean => /^class\b/.test(String(value));
