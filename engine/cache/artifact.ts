@@ -26,7 +26,22 @@ export interface Listing {
   stamp: string;
   /** The newest time of any file, milliseconds. */
   newest: number;
+  /** undefined where there is more than a few files and folders. */
+  glance: Glance | undefined;
 }
+
+/**
+ * What shows without opening a folder that nothing in it has changed: a new name changes its folder's time, a new content the file's.
+ * Times in milliseconds, as `Stats` has them.
+ */
+export interface Glance {
+  /** '' or '/'-led path from the artifact's folder; when it was written; inode. */
+  folders: [within: string, written: number, inode: number][];
+  files: [path: string, size: number, written: number, changed: number, inode: number][];
+}
+
+/** A glance is kept in memory and in the index: where there are more files than that, listing them costs little more. */
+const GLANCED = 8;
 
 /**
  * Lists a folder without following links.
@@ -68,8 +83,9 @@ export function listOutside(folder: string, name: string): Listing {
 type OnLink = (path: string, within: string, walk: () => void) => BigIntStats | undefined;
 
 function list(folder: string, name: string, onLink: OnLink): Listing {
-  const found: { file: ListedFile; line: string }[] = [];
+  const found: { file: ListedFile; line: string; stat: BigIntStats }[] = [];
   const folders: string[] = [];
+  const glance: Glance = { folders: [], files: [] };
   let bytes = 0;
   let newest = 0n;
   const add = (within: string, stat: BigIntStats) => {
@@ -85,6 +101,7 @@ function list(folder: string, name: string, onLink: OnLink): Listing {
     found.push({
       file: { path: within, size, written: mtimeNs, executable, linked: stat.nlink > 1n },
       line: `${within}\0${size}\0${mtimeNs}\0${ctimeNs}\0${stat.ino}\n`,
+      stat,
     });
     bytes += size;
     if (mtimeNs > newest) newest = mtimeNs;
@@ -92,6 +109,11 @@ function list(folder: string, name: string, onLink: OnLink): Listing {
   };
   const walk = (below: string) => {
     const inside = below === '' ? '' : `${below}/`;
+    // Before the folder is read: what changes meanwhile is then seen by the next glance.
+    if (folders.length < GLANCED) {
+      const { mtimeMs, ino } = lstatSync(`${folder}/${below}`);
+      glance.folders.push([below === '' ? '' : `/${below}`, mtimeMs, ino]);
+    }
     for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
       const within = inside + entry.name;
       const path = `${folder}/${within}`;
@@ -109,14 +131,24 @@ function list(folder: string, name: string, onLink: OnLink): Listing {
   walk('');
   if (found.length > 1)
     found.sort(({ file: a }, { file: b }) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const few = found.length + folders.length < GLANCED;
+  if (few)
+    for (const { file, stat } of found) {
+      const [written, changed] = [inMilliseconds(stat.mtimeNs), inMilliseconds(stat.ctimeNs)];
+      glance.files.push([file.path, file.size, written, changed, Number(stat.ino)]);
+    }
   return {
     files: found.map(({ file }) => file),
     folders,
     bytes,
     stamp: stampOfLines(found.map(({ line }) => line)),
     newest: Number(newest / 1_000_000n),
+    glance: few ? glance : undefined,
   };
 }
+
+/** The very number that `Stats` has for the same time. */
+const inMilliseconds = (ns: bigint) => Number(ns / 1_000_000_000n) * 1000 + Number(ns % 1_000_000_000n) / 1e6;
 
 /** One call for many lines: each call into the hash costs as much as a hundred letters. */
 function stampOfLines(lines: readonly string[]): string {

@@ -5,7 +5,7 @@
  *     checkpoints/<key>/     unfinished work             code/<digest>.json     the modules behind a code digest
  *     locks/<key>.<n>        who works on a key          tmp/<process>/         what is being written, and what is in use
  *     failed/<key>/          what a failed attempt wrote, for eyes only
- *     pins/<name>.json       what gc must leave          stat.json              what was hashed before
+ *     pins/<name>.json       what gc must leave          index                  what was found out before (index-file.ts)
  *     reserve                what gc gives up first on a full disk
  */
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import { Uses } from './in-use.js';
 import { clearFinished } from './leftovers.js';
 import { type WaitOptions, takeLock } from './lock.js';
 import { Objects } from './objects.js';
+import { IndexFile } from './index-file.js';
 import { type Read, Results } from './results.js';
 import { Session } from './session.js';
 import { LateSync } from './late-sync.js';
@@ -46,8 +47,13 @@ export interface BeginOptions extends WaitOptions {
 
 export interface Cache {
   readonly root: string;
-  /** The result of that key, its outputs checked; Damaged where one cannot be used (and was moved away). */
-  lookup(key: StageKey): Promise<StageResult | Damaged | undefined>;
+  /**
+   * The result of that key, its outputs checked; Damaged where one cannot be used (and was moved away).
+   * @param components those that the key is the digest of, where they are at hand: it is quicker then.
+   */
+  lookup(key: StageKey, components?: KeyComponents): Promise<StageResult | Damaged | undefined>;
+  /** Says which stages will be looked up: their latest results are noted as in use all at once. */
+  foresee(stages: ReadonlySet<string>): Promise<void>;
   /**
    * The earlier result to compare with: the latest of that stage name, else of the same kind the one that differs least.
    * @param unknown names of inputs whose content is not known yet; they count as no difference.
@@ -68,14 +74,16 @@ export interface Cache {
   trouble(digest: Digest): Promise<string | undefined>;
   /** Digest of an outside file or folder (absolute path). Throws a CacheError. */
   digestPath(path: string): Promise<Digest>;
-  /** Saves the stat cache. */
+  /** Saves the index. */
   flush(): Promise<void>;
-  /** Saves the stat cache and removes this process's temporary folder. */
+  /** Saves the index and removes this process's temporary folder. */
   close(): Promise<void>;
 }
 
-/** Thousands of small stages must not write the whole stat cache thousands of times. */
+/** Thousands of small stages must not write the whole index thousands of times: so long at least from one time to the next ... */
 const SAVE_MILLISECONDS = 5000;
+/** ... and so many times as long as it takes. */
+const SAVE_SHARE = 50;
 
 export interface OpenOptions {
   /** Whether what `lookup` finds must stay until `close`: not for those who only look (plan, status, why). */
@@ -92,12 +100,13 @@ export async function openCache(root: string, { use = true }: OpenOptions = {}):
 }
 
 export class LocalCache implements Cache {
+  private readonly index: IndexFile;
   readonly stats: StatCache;
   readonly objects: Objects;
   readonly results: Results;
   readonly uses: Uses;
-  /** When the stat cache was saved last, by performance.now(). */
-  private saved = 0;
+  /** When the index may be saved again beside the work, by performance.now(). */
+  private saveAfter = 0;
   readonly late = new LateSync();
 
   constructor(
@@ -106,14 +115,15 @@ export class LocalCache implements Cache {
     /** Whether what `lookup` finds must stay. */
     private readonly use: boolean,
   ) {
-    this.stats = new StatCache(join(root, 'stat.json'));
+    this.index = new IndexFile(root);
+    this.stats = new StatCache(this.index);
     this.uses = new Uses(root, session);
     this.objects = new Objects(root, this.stats, session, this.uses, this.late);
-    this.results = new Results(root);
+    this.results = new Results(root, this.index);
   }
 
-  async lookup(key: StageKey): Promise<StageResult | Damaged | undefined> {
-    const read = await this.readToUse(key);
+  async lookup(key: StageKey, components?: KeyComponents): Promise<StageResult | Damaged | undefined> {
+    const read = await this.readToUse(key, components);
     if (read === undefined) return undefined;
     if ('torn' in read) return { damaged: [{ output: '', detail: read.torn }] };
     const troubles: Trouble[] = [];
@@ -130,14 +140,19 @@ export class LocalCache implements Cache {
   }
 
   /** Reads a result and, before anyone may trust that it stays, notes it as used. */
-  private async readToUse(key: StageKey): Promise<Read> {
+  private async readToUse(key: StageKey, components?: KeyComponents): Promise<Read> {
     for (;;) {
-      const read = this.results.read(key);
+      const read = components ? this.results.find(key, components) : this.results.read(key);
       if (!this.use || read === undefined || 'torn' in read) return read;
       const digests = Object.values(read.result.outputs).map(({ digest }) => digest);
-      await this.uses.add(key, ...digests);
-      if (!(await this.uses.settled())) return read;
+      if (!(await this.uses.add(key, ...digests)) || !(await this.uses.settled())) return read;
     }
+  }
+
+  async foresee(stages: ReadonlySet<string>): Promise<void> {
+    if (!this.use) return;
+    const names = this.results.expected(stages);
+    if (names.length > 0 && (await this.uses.add(...names))) await this.uses.settled();
   }
 
   nearest(components: KeyComponents, stage: string, unknown: ReadonlySet<string> = new Set()) {
@@ -156,7 +171,7 @@ export class LocalCache implements Cache {
         await lock.release();
         return { result: found };
       }
-      const committed = () => this.flush(SAVE_MILLISECONDS);
+      const committed = () => this.flushSometimes();
       return {
         attempt: await openAttempt({ key, root, lock, session, objects, results, uses, late, committed }),
       };
@@ -176,20 +191,26 @@ export class LocalCache implements Cache {
 
   async digestPath(path: string): Promise<Digest> {
     const read = await readOutside(path, (stamp) => this.stats.recall(path, stamp));
-    if (read.fresh) this.stats.learn(path, read.stamp, read.digest, { newest: read.newest });
+    if (read.fresh) this.stats.learn(path, { stamp: read.stamp }, read.digest, { newest: read.newest });
     return read.digest;
   }
 
-  /** @param age save only if the last time is so long ago, milliseconds. */
-  async flush(age = 0): Promise<void> {
-    if (!this.stats.changed || performance.now() - this.saved < age) return;
-    this.saved = performance.now();
+  /** Saves the index beside the work, now and then. */
+  private async flushSometimes(): Promise<void> {
+    if (performance.now() > this.saveAfter) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (!this.index.changed) return;
+    const begun = performance.now();
     try {
-      await this.stats.save(await this.session.open());
+      await this.index.save(await this.session.open());
     } catch (error) {
       // Only speed is lost, also on a disk that is full or read-only; a write that matters will say so.
       if (errno(error) === undefined && errno((error as Error).cause) === undefined) throw error;
     }
+    const now = performance.now();
+    this.saveAfter = now + Math.max(SAVE_MILLISECONDS, SAVE_SHARE * (now - begun));
   }
 
   async close(): Promise<void> {

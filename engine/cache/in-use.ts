@@ -33,9 +33,12 @@ export class Uses {
   /**
    * Notes keys, digests of artifacts and digests of code (64 hex digits each) as used from now on.
    * On a disk that cannot be written the note is kept for later: reading must work there too, and nothing can be swept.
+   * @returns false where all had been noted before: then no sweep that began since takes them.
    */
-  async add(...names: string[]): Promise<void> {
+  async add(...names: string[]): Promise<boolean> {
+    if (this.pending.length === 0 && names.every((name) => this.known.has(name))) return false;
     await this.addOrFail(...names).catch(ignoreUnwritable);
+    return true;
   }
 
   /** As `add`; throws where the note, or an earlier one, cannot be written. */

@@ -4,7 +4,7 @@
  */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { copyFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import type { Digest } from '../digest.js';
 import { type Listing, digestOfListing, listArtifact } from './artifact.js';
 import type { LateSync } from './late-sync.js';
@@ -19,17 +19,21 @@ export const REFERENCES = 'references.json';
 export const MISSING = 'its folder is missing';
 
 export class Objects {
+  private readonly folder: string;
+
   constructor(
-    private readonly root: string,
+    root: string,
     private readonly stats: StatCache,
     private readonly session: Session,
     private readonly uses: Uses,
     private readonly late: LateSync,
-  ) {}
+  ) {
+    this.folder = join(root, 'objects');
+  }
 
   path(digest: string): string {
     if (!/^[0-9a-f]{64}$/.test(digest)) throw new TypeError(`'${digest}' is no digest`);
-    return join(this.root, 'objects', digest.slice(0, 2), digest);
+    return `${this.folder}${sep}${digest.slice(0, 2)}${sep}${digest}`;
   }
 
   all(): Digest[] {
@@ -41,9 +45,8 @@ export class Objects {
         throw error;
       }
     };
-    const folder = join(this.root, 'objects');
-    return names(folder).flatMap((two) =>
-      names(join(folder, two)).filter((name) => /^[0-9a-f]{64}$/.test(name)),
+    return names(this.folder).flatMap((two) =>
+      names(join(this.folder, two)).filter((name) => /^[0-9a-f]{64}$/.test(name)),
     ) as Digest[];
   }
 
@@ -57,12 +60,13 @@ export class Objects {
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       if (seen.has(next)) continue;
       seen.add(next);
-      const listing = await this.sound(next, thorough);
-      if (typeof listing === 'string') {
-        return next === digest ? listing : `it refers to ${next.slice(0, 12)}: ${listing}`;
+      const known = thorough ? undefined : this.stats.unchanged(next, this.path(next));
+      const files = known ?? (await this.sound(next, thorough));
+      if (typeof files === 'string') {
+        return next === digest ? files : `it refers to ${next.slice(0, 12)}: ${files}`;
       }
       // Most have none, and a plan of thousands of stages asks each.
-      if (!listing.files.some(({ path }) => path === REFERENCES)) continue;
+      if (!files.includes(REFERENCES)) continue;
       const references = this.references(next);
       if (typeof references === 'string') return references;
       open.push(...references);
@@ -70,17 +74,17 @@ export class Objects {
     return undefined;
   }
 
-  /** What a sound object holds, or what is wrong with it; then it has been moved away. */
-  private async sound(digest: Digest, thorough: boolean): Promise<Listing | string> {
+  /** The files of a sound object, or what is wrong with it; then it has been moved away. */
+  private async sound(digest: Digest, thorough: boolean): Promise<string[] | string> {
     const path = this.path(digest);
-    let listing: Listing;
     try {
-      listing = listArtifact(path, digest.slice(0, 12));
-      if (!thorough && this.stats.recall(digest, listing.stamp) === digest) return listing;
-      const found = await digestOfListing(path, listing, { modes: true });
+      const listing = listArtifact(path, digest.slice(0, 12));
+      const known = thorough ? undefined : this.stats.recall(digest, listing.stamp);
+      const found = known ?? (await digestOfListing(path, listing, { modes: true }));
       if (found === digest) {
-        this.stats.learn(digest, listing.stamp, digest);
-        return listing;
+        // Where there is a glance it has failed: the folder was moved, with all that is in it.
+        if (known === undefined || listing.glance) this.stats.learn(digest, listing, digest);
+        return listing.files.map((file) => file.path);
       }
     } catch (error) {
       if (isMissing(error) && statSync(path, { throwIfNoEntry: false }) === undefined) {
@@ -183,7 +187,7 @@ export class Objects {
     );
     const onDisk = this.late.add(...inside, path, dirname(path));
     // After a power cut before that it is read once more, and rebuilt where it is not whole.
-    this.stats.learn(digest, now.stamp, digest, { onDisk });
+    this.stats.learn(digest, now, digest, { onDisk });
   }
 }
 

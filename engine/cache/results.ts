@@ -1,14 +1,16 @@
 /**
  * The results: one small file per key, written after its outputs are in place. The parts of the code are kept once per
- * code digest, beside, since hundreds of results share them.
+ * code digest, beside, since hundreds of results share them. The index has what each file says but the parts of the key, and is
+ * believed where the file looks as it did when it was read.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync, type Stats, statSync, utimesSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
 import type { StageKey } from '../digest.js';
 import type { KeyComponents, StageResult } from '../plan/plan.js';
 import { differences } from '../plan/differences.js';
 import { writeDurably, writeInPlace } from './durable.js';
+import type { IndexFile } from './index-file.js';
 import type { LateSync } from './late-sync.js';
 import { errno, explained, isMissing } from './trouble.js';
 
@@ -29,40 +31,91 @@ interface Stored {
 /** `torn`: there is a file, and it cannot be trusted. */
 export type Read = { result: StageResult } | { torn: string } | undefined;
 
+/** What the index keeps of a result: all but the parts of its key, which whoever asks for a key has. */
+export type KnownResult = Omit<StageResult, 'key' | 'components'> & { kind: string };
+
+interface Entry {
+  /** Of the file: bytes, when it was used last (milliseconds), inode. */
+  file: [size: number, used: number, inode: number];
+  known: KnownResult;
+}
+
 /** How many earlier results of a kind `nearest` weighs against each other. */
 const WEIGHED = 200;
 /** A result used is touched, at most this often, so that gc sees what is in use. */
 const TOUCH_MILLISECONDS = 60_000;
 
 export class Results {
+  private readonly folder: string;
   private readonly parts = new Map<string, KeyComponents['codeParts']>();
-  private index: { byStage: Map<string, StageResult>; byKind: Map<string, StageResult[]> } | undefined;
+  private readonly whole = new Map<StageKey, StageResult | undefined>();
+  private latest: { byStage: Map<string, StageKey>; byKind: Map<string, StageKey[]> } | undefined;
 
-  constructor(private readonly root: string) {}
+  constructor(
+    private readonly root: string,
+    private readonly index: IndexFile,
+  ) {
+    this.folder = join(root, 'results');
+  }
 
   path(key: StageKey): string {
-    return join(this.root, 'results', key.slice(0, 2), `${key}.json`);
+    return `${this.folder}${sep}${key.slice(0, 2)}${sep}${key}.json`;
   }
 
   partsPath(code: string): string {
     return join(this.root, 'code', `${code}.json`);
   }
 
+  /** As `read`, and without opening the file where that is known. @param components those that the key is the digest of */
+  find(key: StageKey, components: KeyComponents): Read {
+    const entry = this.entry(key);
+    if (entry && looksAs(statSync(this.path(key), { throwIfNoEntry: false }), entry)) {
+      const { kind: _, ...known } = entry.known;
+      return { result: { key, components, ...known } };
+    }
+    return this.read(key);
+  }
+
+  /** Reads the file. */
   read(key: StageKey): Read {
     const path = this.path(key);
     let text: string;
+    let stat: Stats;
     try {
+      // Before the file: what is written meanwhile then has another look.
+      stat = statSync(path);
       text = readFileSync(path, 'utf8');
     } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw explained(error, 'read an earlier result', path);
+      if (!isMissing(error)) throw explained(error, 'read an earlier result', path);
+      this.forget(key);
+      return undefined;
     }
     const stored = readStored(text, key);
-    if ('torn' in stored) return stored;
+    if ('torn' in stored) {
+      this.forget(key);
+      return stored;
+    }
     const { components } = stored;
-    return {
-      result: { ...stored, components: { ...components, codeParts: this.codeParts(components.code) } },
+    const result = {
+      ...stored,
+      components: { ...components, codeParts: this.codeParts(components.code) },
     };
+    if (!looksAs(stat, this.entry(key))) this.learn(result, stat);
+    return { result };
+  }
+
+  private entry(key: StageKey): Entry | undefined {
+    return this.index.get(nameOf(key)) as Entry | undefined;
+  }
+
+  private learn({ key, components, ...rest }: StageResult, stat: Stats): void {
+    const known = { kind: components.kind, ...rest };
+    this.index.set(nameOf(key), { file: [stat.size, stat.mtimeMs, stat.ino], known } satisfies Entry);
+  }
+
+  /** Its file is gone, or goes. */
+  forget(key: StageKey): void {
+    if (this.entry(key)) this.index.forget(nameOf(key));
   }
 
   private codeParts(code: string): KeyComponents['codeParts'] {
@@ -81,12 +134,19 @@ export class Results {
 
   /** Remembers that the result is in use. */
   touch(key: StageKey): void {
+    const entry = this.entry(key);
     const path = this.path(key);
     try {
       const now = Date.now();
+      const used = entry ? entry.file[1] : statSync(path).mtimeMs;
       // Also one from the future: the clock was set back.
-      if (Math.abs(now - statSync(path).mtimeMs) > TOUCH_MILLISECONDS)
-        utimesSync(path, now / 1000, now / 1000);
+      if (Math.abs(now - used) <= TOUCH_MILLISECONDS) return;
+      // In whole seconds, which every disk keeps as they are: so the look of the file is known without another one.
+      const seconds = Math.floor(now / 1000);
+      utimesSync(path, seconds, seconds);
+      if (!entry) return;
+      const [size, , inode] = entry.file;
+      this.index.set(nameOf(key), { ...entry, file: [size, seconds * 1000, inode] } satisfies Entry);
     } catch (error) {
       // A cache that is only read needs no protection from gc.
       if (!['EROFS', 'EACCES', 'EPERM', 'ENOENT'].includes(errno(error) ?? '')) throw error;
@@ -104,53 +164,103 @@ export class Results {
     const path = this.path(result.key);
     writeInPlace(path, JSON.stringify(stored), temporary);
     void late.add(path, dirname(path));
-    if (this.index) this.enter(result);
+    this.learn(result, statSync(path));
+    if (this.latest) this.enter(this.latest, result.key, result.components.kind, result.by.stage);
+    this.whole.delete(result.key);
   }
 
   /** All keys that have a result file. */
   keys(): StageKey[] {
-    const folder = join(this.root, 'results');
-    return folders(folder).flatMap((two) =>
-      folders(join(folder, two))
+    return folders(this.folder).flatMap((two) =>
+      folders(join(this.folder, two))
         .filter((name) => /^[0-9a-f]{64}\.json$/.test(name))
         .map((name) => name.slice(0, 64) as StageKey),
     );
   }
 
+  /** Without the parts of the key; undefined where the file is damaged or gone. */
+  known(key: StageKey): KnownResult | undefined {
+    if (!this.entry(key)) this.read(key);
+    return this.entry(key)?.known;
+  }
+
+  /** What the index has as the latest result of that stage name. Nothing in it is looked at: a guess of what will be asked for. */
+  expected(stages: ReadonlySet<string>): string[] {
+    const latest = new Map<string, { key: string; known: KnownResult }>();
+    for (const name of this.index.names()) {
+      if (!name.startsWith(RESULT)) continue;
+      const { known } = this.index.get(name) as Entry;
+      const before = latest.get(known.by.stage);
+      if (!stages.has(known.by.stage) || (before && before.known.by.at > known.by.at)) continue;
+      latest.set(known.by.stage, { key: name.slice(RESULT.length), known });
+    }
+    return [...latest.values()].flatMap(({ key, known }) => [
+      key,
+      ...Object.values(known.outputs).map(({ digest }) => digest),
+    ]);
+  }
+
   /** The latest result of that stage name, else the one of the same kind that differs least. */
   nearest(now: KeyComponents, stage: string, unknown: ReadonlySet<string>): StageResult | undefined {
-    const { byStage, byKind } = this.indexed();
+    const { byStage, byKind } = this.latestOnes();
     const same = byStage.get(stage);
-    if (same) return same;
+    const latest = same && this.wholeOf(same);
+    if (latest) return latest;
     let best: StageResult | undefined;
     let fewest = Infinity;
     // From the latest on, so that of equally near ones the latest is taken.
-    for (const candidate of (byKind.get(now.kind) ?? []).slice(-WEIGHED).reverse()) {
+    for (const key of (byKind.get(now.kind) ?? []).slice(-WEIGHED).reverse()) {
+      const candidate = this.wholeOf(key);
+      if (!candidate) continue;
       const count = differences(candidate.components, now, unknown).length;
       if (count < fewest) [best, fewest] = [candidate, count];
     }
     return best;
   }
 
-  private indexed() {
-    if (!this.index) {
-      this.index = { byStage: new Map(), byKind: new Map() };
-      const all = this.keys().flatMap((key) => {
-        const read = this.read(key);
-        return read && 'result' in read ? [read.result] : [];
-      });
-      all.sort((a, b) => (a.by.at < b.by.at ? -1 : a.by.at > b.by.at ? 1 : 0));
-      for (const result of all) this.enter(result);
+  private wholeOf(key: StageKey): StageResult | undefined {
+    if (!this.whole.has(key)) {
+      const read = this.read(key);
+      this.whole.set(key, read && 'result' in read ? read.result : undefined);
     }
-    return this.index;
+    return this.whole.get(key);
   }
 
-  private enter(result: StageResult): void {
-    this.index!.byStage.set(result.by.stage, result);
-    const kind = this.index!.byKind.get(result.components.kind);
-    if (kind) kind.push(result);
-    else this.index!.byKind.set(result.components.kind, [result]);
+  private latestOnes() {
+    if (!this.latest) {
+      const latest = { byStage: new Map<string, StageKey>(), byKind: new Map<string, StageKey[]>() };
+      const all = this.keys().flatMap((key) => {
+        const known = this.known(key);
+        return known ? [{ key, known }] : [];
+      });
+      all.sort(({ known: { by: a } }, { known: { by: b } }) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+      for (const { key, known } of all) this.enter(latest, key, known.kind, known.by.stage);
+      this.latest = latest;
+    }
+    return this.latest;
   }
+
+  private enter(
+    { byStage, byKind }: NonNullable<Results['latest']>,
+    key: StageKey,
+    kind: string,
+    stage: string,
+  ): void {
+    byStage.set(stage, key);
+    const ofKind = byKind.get(kind);
+    if (ofKind) ofKind.push(key);
+    else byKind.set(kind, [key]);
+  }
+}
+
+/** Of a result in the index; artifacts have their digest as name. */
+const RESULT = 'result ';
+const nameOf = (key: StageKey) => RESULT + key;
+
+function looksAs(stat: Stats | undefined, entry: Entry | undefined): boolean {
+  if (!stat || !entry) return false;
+  const [size, used, inode] = entry.file;
+  return stat.size === size && stat.mtimeMs === used && stat.ino === inode;
 }
 
 /** What a result file says, or why it cannot be trusted. */

@@ -118,7 +118,10 @@ export async function takeAway(
   { results, objects, checkpoints, failed, code }: Prey,
 ): Promise<void> {
   const { session, root } = cache;
-  for (const key of results) await session.takeAway(cache.results.path(key), 'swept');
+  for (const key of results) {
+    cache.results.forget(key);
+    await session.takeAway(cache.results.path(key), 'swept');
+  }
   for (const digest of objects) {
     cache.stats.forget(digest);
     await session.takeAway(cache.objectPath(digest), 'swept');

@@ -40,6 +40,7 @@ export async function planAll(
     const decision = decisions.get(name);
     return decision?.act === 'reuse' ? digestsOf(decision.result.outputs) : undefined;
   };
+  await cache.foresee(new Set(needed.map(({ name }) => name)));
   for (const instance of needed) {
     const decision = await decideStage(instance, {
       cache,
@@ -70,7 +71,7 @@ export async function decideStage(instance: StageInstance, around: Surroundings)
     return decide(instance.name, { upstream, components, unknownInputs, nearest, forced });
   }
   const key = keyOf(components);
-  const found = await cache.lookup(key);
+  const found = await cache.lookup(key, components);
   const nearest =
     found && !isDamaged(found) ? undefined : await cache.nearest(components, instance.name, unknownInputs);
   return decide(instance.name, { upstream, components, unknownInputs, key, found, nearest, forced });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { LateSync } from '../../../engine/cache/late-sync.js';
+import { IndexFile } from '../../../engine/cache/index-file.js';
 import { StatCache } from '../../../engine/cache/stat-cache.js';
 import type { Digest } from '../../../engine/digest.js';
 
@@ -48,20 +49,20 @@ test('what is gone again needs no sync; what cannot be opened is told once, to w
 
 test('the stat cache vouches for content on disk only, and remembers it meanwhile', async () => {
   using place = folder();
-  const file = join(place.path, 'stat.json');
   const digest = 'd'.repeat(64) as Digest;
-  const stats = new StatCache(file);
+  const index = new IndexFile(place.path);
+  const stats = new StatCache(index);
   let arrived!: () => void;
   const onDisk = new Promise<void>((resolve) => (arrived = resolve));
-  stats.learn('a', 'stamp', digest, { onDisk });
-  stats.learn('b', 'stamp', digest, { onDisk: Promise.reject(new Error('EIO')) });
+  stats.learn('a', { stamp: 'now' }, digest, { onDisk });
+  stats.learn('b', { stamp: 'now' }, digest, { onDisk: Promise.reject(new Error('EIO')) });
   await Promise.resolve();
-  expect(stats.recall('a', 'stamp')).toBe(digest);
-  expect(stats.changed).toBe(false);
+  expect(stats.recall('a', 'now')).toBe(digest);
+  expect(index.changed).toBe(false);
   arrived();
   await onDisk;
   await Promise.resolve();
-  await stats.save(place.path);
-  expect(new StatCache(file).recall('a', 'stamp')).toBe(digest);
-  expect(new StatCache(file).recall('b', 'stamp')).toBe(undefined);
+  await index.save(place.path);
+  expect(new StatCache(new IndexFile(place.path)).recall('a', 'now')).toBe(digest);
+  expect(new StatCache(new IndexFile(place.path)).recall('b', 'now')).toBe(undefined);
 });

@@ -1,6 +1,7 @@
 /** A cache in a temporary folder, and stages whose results are made by hand. */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,6 +53,24 @@ export const by = (change: Partial<StageResult['by']> = {}): StageResult['by'] =
   attempt: 1,
   ...change,
 });
+
+/** The names in a cache's index, which must be whole. */
+export function namesInIndex(root: string): string[] {
+  const [head, saved, ...lines] = readFileSync(join(root, 'index'), 'utf8').split('\n');
+  const sum = createHash('sha256')
+    .update([saved, ...lines].join('\n'))
+    .digest('hex');
+  if (head !== `cemiflow-index/1\t${sum}`) throw new Error(`the index is torn: ${head}`);
+  return lines.slice(0, -1).map((line) => JSON.parse(line.split('\t')[0]!) as string);
+}
+
+/** Changes what the index says, and signs it as an engine does: no disk would. */
+export function forgeIndex(root: string, change: (text: string) => string): void {
+  const [, ...lines] = readFileSync(join(root, 'index'), 'utf8').split('\n');
+  const text = change(lines.join('\n'));
+  const sum = createHash('sha256').update(text).digest('hex');
+  writeFileSync(join(root, 'index'), `cemiflow-index/1\t${sum}\n${text}`);
+}
 
 export interface Made {
   components?: Partial<KeyComponents>;
