@@ -92,7 +92,7 @@ function resumedFromNothing(attempts: readonly Attempt[]): string[] {
 }
 
 /** What a cache is when nobody is at work; all else there must be an empty folder. */
-const kept: readonly string[] = ['objects', 'results', 'code', 'index'];
+const kept: readonly string[] = ['objects', 'results', 'code', 'index', 'reserve'];
 
 /** Locks, folders of dead processes, notes of what engines use, checkpoints of finished stages. */
 function leftOver(runsDir: string): string[] {
