@@ -6,7 +6,6 @@
 import { readFileSync } from 'node:fs';
 import { CacheError, isMissing } from '../cache/trouble.js';
 import { type Digest, digestOf } from '../digest.js';
-import { userCode } from './user-code.js';
 
 export interface CodeDigest {
   digest: Digest;
@@ -22,14 +21,17 @@ interface BuiltDigests {
 const known = new Map<string, Promise<CodeDigest>>();
 
 /**
- * @param module absolute path of a user's own stage: it and its relative imports are read now, as they are.
+ * @param module absolute path of a user's own stage: it and its imports are read now.
  * Throws a CacheError where the build does not know the kind.
  */
 export function codeDigest(kind: string, module?: string): Promise<CodeDigest> {
   const name = module ?? kind;
   let digest = known.get(name);
   if (!digest) {
-    digest = Promise.resolve().then(() => of(module === undefined ? builtParts(kind) : userCode(module)));
+    digest =
+      module === undefined
+        ? Promise.resolve().then(() => of(builtParts(kind)))
+        : import('./user-code.js').then(({ userCode }) => of(userCode(module)));
     known.set(name, digest);
   }
   return digest;

@@ -1,8 +1,14 @@
-/** The code of a user's own stage (`uses: ./my-stage.js`): the file and what it imports by relative path, as they are. */
+/**
+ * The code of a user's own stage (`uses: ./my-stage.js`): the file and what it imports by path, without what cannot change a result
+ * (comments, white space, types), and the packages these name, by version. What they read in other ways is not seen.
+ */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CacheError } from '../cache/trouble.js';
+import { moduleCode } from './module-code.js';
 
 /** Static and literal dynamic imports, re-exports, require, and `new URL('./x', import.meta.url)`. */
 const IMPORTS = [
@@ -20,26 +26,40 @@ export function userCode(module: string): Record<string, string> {
   const parts: Record<string, string> = {};
   const seen = new Set<string>();
   const open = [module];
+  const addPackage = (name: string, from: string) => {
+    const version = versionOf(name, dirname(from));
+    if (version !== undefined) parts[`npm:${packageOf(name)}`] = version;
+  };
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     if (seen.has(file)) continue;
     seen.add(file);
     const content = read(file, module);
+    const code = /\.[cm]?[jt]s$/.test(file) ? moduleCode(file, content.toString('utf8')) : undefined;
     parts[`./${relative(dirname(module), file).replaceAll('\\', '/')}`] = createHash('sha256')
-      .update(content)
+      .update(code?.meaning ?? content)
       .digest('hex');
-    if (!/\.[cm]?[jt]s$/.test(file)) continue;
-    for (const name of importsOf(content.toString('utf8'))) {
-      if (/^\.{1,2}\//.test(name)) {
-        const path = resolve(dirname(file), name);
+    for (const name of importsOf(code?.withoutComments ?? '')) {
+      if (/^(\.{1,2}(\/|$)|\/|file:|#)/.test(name)) {
+        const path = located(name, file);
+        const inPackage = /.*[\\/]node_modules[\\/](.+)$/.exec(path ?? '')?.[1];
+        if (inPackage !== undefined) addPackage(inPackage.replaceAll('\\', '/'), file);
         // What is not there fails when it is imported, with a better message; a word in a string may look like an import.
-        if (existsSync(path)) open.push(path);
-      } else if (!name.startsWith('node:')) {
-        const version = versionOf(name, dirname(file));
-        if (version !== undefined) parts[`npm:${packageOf(name)}`] = version;
-      }
+        else if (path !== undefined) open.push(path);
+      } else if (!name.startsWith('node:')) addPackage(name, file);
     }
   }
   return Object.fromEntries(Object.entries(parts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The file that a name means: a URL as `import` reads it, or else a path as `require` does, which adds endings. */
+function located(name: string, from: string): string | undefined {
+  try {
+    const path = name.startsWith('#') ? undefined : fileURLToPath(new URL(name, pathToFileURL(from)));
+    if (path !== undefined && statSync(path, { throwIfNoEntry: false })?.isFile()) return path;
+    return createRequire(from).resolve(name);
+  } catch {
+    return undefined;
+  }
 }
 
 function read(file: string, module: string): Buffer {

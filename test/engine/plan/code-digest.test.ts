@@ -1,5 +1,6 @@
 /** What counts as a change of a stage's code: in our own modules (at build time) and in a user's (as they are). */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -157,16 +158,89 @@ describe("a user's own stage", () => {
     expect(parts['npm:sharp']).toBe('0.35.5');
   });
 
+  const digestWith = async (change: Record<string, string> = {}) => {
+    const root = write(temporaryFolder(), { ...files, ...change });
+    return (await codeDigest('./stage.js', join(root, 'mine/stage.js'))).digest;
+  };
+
   test('has the same digest in another folder, and another one when a file behind it changes', async () => {
-    const digest = async (change = {}) => {
-      const root = write(temporaryFolder(), { ...files, ...change });
-      return (await codeDigest('./stage.js', join(root, 'mine/stage.js'))).digest;
-    };
-    const before = await digest();
-    expect(await digest()).toBe(before);
-    expect(await digest({ 'mine/lib/unused.js': 'x' })).toBe(before);
-    const others = [{ 'mine/table.csv': '1,3' }, { 'mine/lib/more.js': '' }, { 'mine/lib/run.mjs': '' }];
-    for (const change of others) expect(await digest(change)).not.toBe(before);
+    const before = await digestWith();
+    expect(await digestWith()).toBe(before);
+    expect(await digestWith({ 'mine/lib/unused.js': 'x' })).toBe(before);
+    const others: Record<string, string>[] = [
+      { 'mine/table.csv': '1,3' },
+      { 'mine/lib/more.js': '' },
+      { 'mine/lib/run.mjs': '' },
+      { 'node_modules/sharp/package.json': JSON.stringify({ version: '0.35.6' }) },
+    ];
+    for (const change of others) expect(await digestWith(change)).not.toBe(before);
+  });
+
+  const loss = 'export const loss = (cos) => { return (1 - cos) ** 2; };\nexport const url = /\\/\\/x/;\n';
+  test.each([
+    ['a comment', `// eq. (11), see import('./unused.js')\n${loss}/* import './unused.js' */`],
+    ['white space, line breaks and quotes', loss.replaceAll(/([{;(])/g, '$1\n\t')],
+    [
+      'brackets and semicolons',
+      loss.replace('(cos)', 'cos').replace('; }', ' }').replace('(1 - cos)', '((1) - cos)'),
+    ],
+  ])('sees no change in %s', async (_, text) => {
+    const before = await digestWith({ 'mine/lib/more.js': loss });
+    expect(await digestWith({ 'mine/lib/more.js': text })).toBe(before);
+  });
+
+  test.each([
+    ['a number', loss.replace('2', '3')],
+    ['what follows // in a regular expression', loss.replace('x/', 'y/')],
+    ['what a line break means', loss.replace('return ', 'return\n')],
+    ['a number too large for JSON', loss.replace('2', '1e999')],
+    ['a name', loss.replaceAll('cos', 'c')],
+    ['the words of a template', `${loss}export const t = \`//  a\`;`],
+  ])('sees %s', async (_, text) => {
+    const before = await digestWith({ 'mine/lib/more.js': loss.replace('2', '1e998') });
+    expect(await digestWith({ 'mine/lib/more.js': text })).not.toBe(before);
+    expect(await digestWith({ 'mine/lib/more.js': text.replace('//  a', '// a') })).not.toBe(before);
+  });
+
+  test('that our parser does not know counts as it is, comments too, and what it imports is found', async () => {
+    const odd = "import './unused.js';\nexport const x = @@1; // odd\n";
+    const before = await digestWith({ 'mine/lib/more.js': odd });
+    expect(await digestWith({ 'mine/lib/more.js': odd.replace('odd', 'even') })).not.toBe(before);
+    expect(await digestWith({ 'mine/lib/more.js': odd, 'mine/lib/unused.js': '1' })).not.toBe(before);
+  });
+
+  const typed = 'export const loss = (cos: number): number => cos; // eq. (11)\n';
+  // Nodes that run a stage in TypeScript can say what is left without its types.
+  test.runIf('stripTypeScriptTypes' in nodeModule)(
+    'in TypeScript is what is left of it without types',
+    () => {
+      const lossIn = (text: string) => userCode(join(write(temporaryFolder(), { 'a.ts': text }), 'a.ts'));
+      expect(lossIn('export const loss = (cos) => cos;')).toEqual(lossIn(typed));
+      expect(lossIn(typed.replace('=> cos', '=> -cos'))).not.toEqual(lossIn(typed));
+      // Node itself does not run these: all of the text counts.
+      expect(lossIn('enum A { B } // 1')).not.toEqual(lossIn('enum A { B } // 2'));
+    },
+  );
+
+  test('finds what require means without an ending, what package.json calls #name, and files by their URL', () => {
+    const root = write(temporaryFolder(), {
+      'package.json': JSON.stringify({ imports: { '#table': './data/table.json', '#used': 'used' } }),
+      'stage.cjs': "require('./help'); require('.'); require('#table'); require('#used');\nreturn;\n",
+      'help.js': "import './a%20b.mjs?x=1';",
+      'a b.mjs': '',
+      'index.js': '',
+      'data/table.json': '{}',
+      'node_modules/used/package.json': JSON.stringify({ version: '1.2.3' }),
+      'node_modules/used/index.js': '',
+    });
+    expect(Object.keys(userCode(join(root, 'stage.cjs')))).toEqual([
+      './a b.mjs',
+      './data/table.json',
+      './help.js',
+      './index.js',
+      './stage.cjs',
+      'npm:used',
+    ]);
   });
 
   test('that cannot be read is an error that names it', () => {

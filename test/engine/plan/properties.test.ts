@@ -102,6 +102,10 @@ const neutral: Record<string, (it: Checkout, random: Random) => void> = {
     files['node_modules/other/package.json'] =
       `{ "name": "other", "version": "2.0.${Math.floor(random() * 9)}" }`;
   },
+  "explains a stage of one's own, and puts its lines otherwise": ({ files }, random) => {
+    const text = files['stages/own.mjs']!.replaceAll('\n', random() < 0.5 ? '\n\n' : '\r\n\t');
+    files['stages/own.mjs'] = `// Note ${random()}, see import './unused.mjs'.\n${text}/* the end */`;
+  },
   'has other files beside': ({ files }) => {
     files['README.md'] = 'notes';
     files['stages/unused.mjs'] = 'export {};';
