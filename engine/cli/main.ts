@@ -1,30 +1,7 @@
 #!/usr/bin/env node
-/** The command line: finds the verb, loads its file, and turns how it ended into an exit code. */
-import { Command } from 'commander';
-import { version } from './invocation.js';
-import { addCommon } from './options.js';
-import { sayTrouble, UsageError } from './trouble.js';
-import { verbs } from './verbs.js';
-
-const program = addCommon(new Command('cemiflow'))
-  .description('Declarative experiment workflows for synthetic face recognition.')
-  .version(version(), '-V, --version', 'print the version')
-  .showHelpAfterError('(cemiflow --help lists what there is)')
-  .exitOverride()
-  .hook('preAction', (_, action) => {
-    const { directory } = action.optsWithGlobals<{ directory?: string }>();
-    if (directory === undefined) return;
-    try {
-      process.chdir(directory);
-    } catch (error) {
-      throw new UsageError(`-C ${directory}: ${(error as Error).message}`);
-    }
-  })
-  .addHelpText(
-    'after',
-    '\nExit codes: 0 ok, 1 a stage failed, 2 bad usage or an invalid file, 130 interrupted.',
-  );
-for (const verb of verbs) addCommon(verb(program));
+/** The program: does what the words ask for, and turns how it ended into an exit code. */
+import { makeProgram } from './program.js';
+import { sayTrouble } from './trouble.js';
 
 // A reader that has seen enough (head, less) closes the pipe, and a terminal may be closed (EIO): that is no trouble. A run goes on
 // without its audience.
@@ -49,7 +26,7 @@ process.on('exit', () => {
 });
 
 try {
-  await program.parseAsync();
+  await makeProgram().parseAsync();
 } catch (error) {
   process.exitCode = sayTrouble(error, process.stderr);
 }

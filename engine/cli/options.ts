@@ -45,6 +45,8 @@ export function seconds(text: string): number {
   return Number(match[1]) * { s: 1, m: 60, h: 3600 }[match[2] ?? 's']!;
 }
 
+export const commonNames = ['quiet', 'verbose', 'color', 'runsDir', 'directory'] as const;
+
 /** Before the verb as after it: `cemiflow -C x run` as git has it, `cemiflow run -C x` as one adds it later. */
 export function addCommon(command: Command): Command {
   return command
