@@ -1,14 +1,20 @@
 /** `cemiflow compare`: the table of accuracies, AVG and GtR, of one run or several. */
 import { Option, type Command } from 'commander';
-import { compared, findRun, recordOf } from './run-files.js';
-import { type CommonOptions, jsonOption, runsDirOf } from './options.js';
+import { findRun, journalSource, pickRun } from './run-files.js';
+import {
+  addServer,
+  type CommonOptions,
+  jsonOption,
+  readsServer,
+  runsDirOf,
+  type ServerOptions,
+} from './options.js';
 import { printJson, widthOf } from './output.js';
 import { UsageError } from './trouble.js';
-import type { RunHead } from '../journal/reader.js';
-import type { ComparisonRow } from '../report/compare.js';
-import type { RunRecord } from '../report/run.js';
+import type { RunState } from '../journal/reader.js';
+import type { ComparisonRow, CompareSource } from '../report/compare.js';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, ServerOptions {
   baseline?: string;
   apart?: true;
   where?: string;
@@ -16,14 +22,19 @@ interface Options extends CommonOptions {
 }
 
 export const compareVerb = (program: Command): Command =>
-  program
-    .command('compare [runs...]')
-    .description(
-      "compare what was evaluated, within a run (the latest) and across runs; 'all' means every run there is",
-    )
-    .option('--baseline <row>', "what GtR is measured against (default: the file's report.baseline)")
-    .option('--apart', 'keep a row for each run; without it runs that differ in the seed alone are replicas')
-    .option('--where <filter>', "only the rows for which it holds: 'matrix.m >= 0 and gtr < 0.1'")
+  addServer(
+    program
+      .command('compare [runs...]')
+      .description(
+        "compare what was evaluated, within a run (the latest) and across runs; 'all' means every run there is",
+      )
+      .option('--baseline <row>', "what GtR is measured against (default: the file's report.baseline)")
+      .option(
+        '--apart',
+        'keep a row for each run; without it runs that differ in the seed alone are replicas',
+      )
+      .option('--where <filter>', "only the rows for which it holds: 'matrix.m >= 0 and gtr < 0.1'"),
+  )
     .addOption(
       new Option('--format <name>', 'of the table').choices(['table', 'csv', 'markdown']).default('table'),
     )
@@ -39,13 +50,14 @@ run: run, name, status, started, seconds, seed, device, host, commit, version, p
 
 async function compare(words: string[], _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<Options>();
-  const runsDir = runsDirOf(options);
-  const heads = await headsOf(runsDir, words);
-  const runs = heads.map((head) => ({ head, record: recordOf(head) }));
+  const runs = await (readsServer(options) ? delivered(words, options) : journals(words, options));
   const { where } = options;
   const select = where === undefined ? undefined : await selection(where, runs);
-  const records = runs.map(({ record }) => record);
-  const comparison = await compared(runsDir, records, { ...options, select });
+  const { compareRuns } = await import('../report/compare.js');
+  const comparison = compareRuns(
+    runs.map(({ source }) => source),
+    { ...options, select },
+  );
   if (options.json) {
     const { baseline, rows, notices } = comparison;
     return printJson({ baseline, rows: rows.map(({ card: _, ...row }) => row), notices });
@@ -53,7 +65,7 @@ async function compare(words: string[], _: unknown, command: Command): Promise<v
   if (comparison.rows.length === 0 && where !== undefined) throw new UsageError(`no row for which ${where}`);
   if (comparison.rows.length === 0)
     throw new UsageError(
-      `nothing was evaluated in ${heads.map(({ run }) => run).join(', ')}`,
+      `nothing was evaluated in ${runs.map(({ source }) => source.run.started.run).join(', ')}`,
       'A row of the comparison is a stage that uses: evaluate and has ended well.',
     );
   const { csvTable, markdownTable, terminalTable } = await import('../report/table.js');
@@ -63,21 +75,57 @@ async function compare(words: string[], _: unknown, command: Command): Promise<v
   stdout.write(`${print(comparison).trimEnd()}\n`);
 }
 
-async function headsOf(runsDir: string, words: readonly string[]): Promise<RunHead[]> {
-  if (words.length === 0) return [findRun(runsDir)];
-  const { listRuns } = await import('../journal/reader.js');
-  const heads = words.flatMap((word) => (word === 'all' ? listRuns(runsDir) : [findRun(runsDir, word)]));
-  return [...new Map(heads.map((head) => [head.run, head])).values()];
+interface Known {
+  state: RunState;
+  source: CompareSource;
 }
 
-async function selection(where: string, runs: readonly { head: RunHead; record: RunRecord }[]) {
+async function journals(words: readonly string[], options: Options): Promise<Known[]> {
+  const runsDir = runsDirOf(options);
+  const { listRuns } = await import('../journal/reader.js');
+  const heads = distinct(
+    words,
+    () => listRuns(runsDir),
+    (word) => findRun(runsDir, word),
+  );
+  return Promise.all(
+    heads.map(async (head) => ({ state: head.state, source: await journalSource(runsDir, head) })),
+  );
+}
+
+async function delivered(words: readonly string[], options: Options): Promise<Known[]> {
+  const { runsOnServer } = await import('./server-runs.js');
+  const runs = await runsOnServer(options, (found, where) => {
+    if (found.length === 0)
+      throw new UsageError(`there are no runs of cemiflow ${where}`, 'cemiflow sync delivers runs.');
+    return distinct(
+      words,
+      () => found,
+      (word) => pickRun(found, word, where),
+    );
+  });
+  return runs.map(({ head, source }) => ({ state: head.state, source }));
+}
+
+/** The runs that the words name, each once; without words the newest. */
+function distinct<R extends { run: string }>(
+  words: readonly string[],
+  all: () => readonly R[],
+  named: (word?: string) => R,
+): R[] {
+  if (words.length === 0) return [named()];
+  const runs = words.flatMap((word) => (word === 'all' ? all() : [named(word)]));
+  return [...new Map(runs.map((run) => [run.run, run])).values()];
+}
+
+async function selection(where: string, runs: readonly Known[]) {
   const { openFilter, rowSubject, runSubject, stageSubject } = await import('../report/filter.js');
-  const byName = new Map(runs.map((run) => [run.head.run, run]));
+  const byName = new Map(runs.map((run) => [run.source.run.started.run, run]));
   const subjectOf = (row: ComparisonRow) => {
-    const { head, record } = byName.get(row.run)!;
+    const { state, source } = byName.get(row.run)!;
     return {
-      ...runSubject(record, head.state),
-      ...stageSubject(record.planned.get(row.stage)!, record.results.get(row.stage)),
+      ...runSubject(source.run, state),
+      ...stageSubject(source.run.planned.get(row.stage)!, source.run.results.get(row.stage)),
       ...rowSubject(row),
     };
   };

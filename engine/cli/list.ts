@@ -1,18 +1,29 @@
 /** `cemiflow list`: all runs, newest first, or those that a filter holds for. */
 import type { Command } from 'commander';
+import type { StageEnded } from '../report/run.js';
 import type { RunHead } from '../journal/reader.js';
-import { type CommonOptions, jsonOption, positive, runsDirOf } from './options.js';
+import {
+  addServer,
+  type CommonOptions,
+  jsonOption,
+  positive,
+  readsServer,
+  runsDirOf,
+  type ServerOptions,
+} from './options.js';
 import { colorsFor, columns, printJson, printLines } from './output.js';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, ServerOptions {
   number?: number;
 }
 
 export const listVerb = (program: Command): Command =>
-  program
-    .command('list [filter]')
-    .description('list the runs, newest first: all, or those that have a stage for which the filter holds')
-    .option('-n, --number <count>', 'only the newest ones', positive)
+  addServer(
+    program
+      .command('list [filter]')
+      .description('list the runs, newest first: all, or those that have a stage for which the filter holds')
+      .option('-n, --number <count>', 'only the newest ones', positive),
+  )
     .addOption(jsonOption())
     .addHelpText('after', filterNote)
     .action(list);
@@ -26,6 +37,12 @@ It may name, of the run: run, name (the experiment's), status (ok, failed, inter
 device, host, commit, version, params; of the stage: stage, kind, outcome (ok, cached, failed, skipped, cancelled),
 matrix, metrics, with.`;
 
+interface Known {
+  head: RunHead;
+  /** How its stages ended. */
+  ends(): Iterable<StageEnded>;
+}
+
 interface Listed {
   head: RunHead;
   /** Names of the stages for which the filter holds; undefined where it is not about stages. */
@@ -34,10 +51,9 @@ interface Listed {
 
 async function list(text: string | undefined, _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<Options>();
-  const { listRuns } = await import('../journal/reader.js');
   const { duration } = await import('../plan/why.js');
-  const all = listRuns(runsDirOf(options));
-  const found: Listed[] = text === undefined ? all.map((head) => ({ head })) : await matching(text, all);
+  const all = await (readsServer(options) ? delivered(options, text === undefined) : journals(options));
+  const found: Listed[] = text === undefined ? all : await matching(text, all);
   const listed = found.slice(0, options.number);
   if (options.json) {
     return printJson({
@@ -71,14 +87,25 @@ async function list(text: string | undefined, _: unknown, command: Command): Pro
   );
 }
 
-async function matching(text: string, heads: readonly RunHead[]): Promise<Listed[]> {
-  const [{ openFilter, runSubject, stageSubject }, { readEnds }] = await Promise.all([
-    import('../report/filter.js'),
-    import('../journal/reader.js'),
-  ]);
-  const runs = heads.map((head) => {
+async function journals(options: Options): Promise<Known[]> {
+  const { listRuns, readEnds } = await import('../journal/reader.js');
+  return listRuns(runsDirOf(options)).map((head) => ({ head, ends: () => readEnds(head.folder) }));
+}
+
+/** @param unfiltered only those that will be shown are read */
+async function delivered(options: Options, unfiltered: boolean): Promise<Known[]> {
+  const { runsOnServer } = await import('./server-runs.js');
+  const runs = await runsOnServer(options, (found) =>
+    found.slice(0, unfiltered ? options.number : undefined),
+  );
+  return runs.map(({ head, source }) => ({ head, ends: () => source.run.results.values() }));
+}
+
+async function matching(text: string, known: readonly Known[]): Promise<Listed[]> {
+  const { openFilter, runSubject, stageSubject } = await import('../report/filter.js');
+  const runs = known.map(({ head, ends: read }) => {
     const ofRun = runSubject(head, head.state);
-    const ends = new Map(readEnds(head.folder).map((end) => [end.stage, end]));
+    const ends = new Map([...read()].map((end) => [end.stage, end]));
     const stages = head.started.stages.map((stage) => ({
       name: stage.name,
       subject: { ...ofRun, ...stageSubject(stage, ends.get(stage.name)) },

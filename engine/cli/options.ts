@@ -3,7 +3,9 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { deviceNames } from '../../stages/contract.js';
 import type { LoadOptions } from '../experiment/experiment.js';
+import { credentialsIn } from '../credentials.js';
 import { defaultRunsDir } from './invocation.js';
+import { UsageError } from './trouble.js';
 
 /** What every verb knows. */
 export interface CommonOptions {
@@ -64,6 +66,41 @@ export function addExperiment(command: Command): Command {
     .option('--set <path=value>', 'override a value of the file, e.g. params.identities=50', several, [])
     .option('--profile <name>', 'apply a profile of the file; may be given again', several, [])
     .option('--seed <number>', 'the same as --set seed=<number>', integer);
+}
+
+/** Not commander's own error, which repeats what was given. */
+export const serverAddress =
+  (option: string) =>
+  (text: string): string => {
+    if (/^https?:\/\/./.test(text) && credentialsIn(text) === undefined) return text;
+    throw new UsageError(
+      `${option} takes the address of a server, without name, password or token`,
+      'For instance http://127.0.0.1:5000; secrets go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.',
+    );
+  };
+
+export interface ServerOptions {
+  /** `mlflow`, or an address. */
+  from?: string;
+  experiment?: string;
+}
+
+export function addServer(command: Command): Command {
+  const address = serverAddress('--from');
+  return command
+    .option(
+      '--from <server>',
+      "read runs from an MLflow server instead of the journals here: its address, or 'mlflow' for MLFLOW_TRACKING_URI",
+      (text: string) => (text === 'mlflow' ? text : address(text)),
+    )
+    .option('--experiment <name>', 'only runs of that experiment of the server');
+}
+
+/** @throws UsageError where a server's experiment is named and no server */
+export function readsServer({ from, experiment }: ServerOptions): boolean {
+  if (from === undefined && experiment !== undefined)
+    throw new UsageError('--experiment names one of a server', 'Add --from mlflow.');
+  return from !== undefined;
 }
 
 export interface SelectOptions {

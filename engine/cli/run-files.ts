@@ -1,10 +1,8 @@
 /** From a word on the command line to a run, its record, its comparison and its report. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Digest } from '../digest.js';
 import { listRuns, readHead, readJournal, type RunHead } from '../journal/reader.js';
-import { cacheRoot, isRunId, logFile, reportFile } from '../journal/run-folder.js';
-import type { CompareOptions, Comparison } from '../report/compare.js';
+import { artifactsIn, isRunId, logFile, reportFile } from '../journal/run-folder.js';
+import type { CompareSource } from '../report/compare.js';
 import { foldRun, type RunRecord } from '../report/run.js';
 import { UsageError } from './trouble.js';
 
@@ -15,15 +13,23 @@ export function findRun(runsDir: string, word?: string): RunHead {
     if (head) return head;
   }
   const runs = listRuns(runsDir);
-  const [newest] = runs;
-  if (!newest)
+  if (runs.length === 0)
     throw new UsageError(`there are no runs in ${runsDir}`, 'Run an experiment first: cemiflow run FILE.');
-  if (word === undefined || word === 'latest') return newest;
+  return pickRun(runs, word, `in ${runsDir}`);
+}
+
+/** @param runs newest first, at least one; `where` they are, for the message */
+export function pickRun<R extends { run: string }>(
+  runs: readonly R[],
+  word: string | undefined,
+  where: string,
+): R {
+  if (word === undefined || word === 'latest') return runs[0]!;
   const found = runs.filter(({ run }) => run.startsWith(word) || run.endsWith(`-${word}`));
   if (found.length === 1) return found[0]!;
   const some = (found.length > 0 ? found : runs).slice(0, 5).map(({ run }) => run);
   throw new UsageError(
-    found.length > 1 ? `several runs begin with '${word}'` : `there is no run '${word}' in ${runsDir}`,
+    found.length > 1 ? `several runs begin with '${word}'` : `there is no run '${word}' ${where}`,
     `${found.length > 1 ? 'They are' : 'The newest ones'}: ${some.join(', ')}. All of them: cemiflow list.`,
   );
 }
@@ -35,28 +41,10 @@ export function recordOf({ run, folder }: RunHead): RunRecord {
   return record;
 }
 
-/** Where an artifact of the cache lies, if it is still there. Looking needs no open cache. */
-export function artifactsIn(runsDir: string): (digest: Digest) => string | undefined {
-  return (digest) => {
-    const folder = join(cacheRoot(runsDir), 'objects', digest.slice(0, 2), digest);
-    return existsSync(folder) ? folder : undefined;
-  };
-}
-
-export async function compared(
-  runsDir: string,
-  runs: readonly RunRecord[],
-  options: CompareOptions = {},
-): Promise<Comparison> {
-  const [{ compareRuns }, { compareSource }] = await Promise.all([
-    import('../report/compare.js'),
-    import('../report/report.js'),
-  ]);
-  const artifact = artifactsIn(runsDir);
-  return compareRuns(
-    runs.map((run) => compareSource(run, artifact)),
-    options,
-  );
+/** Of the journal and the cache, as `compareRuns` takes it. */
+export async function journalSource(runsDir: string, head: RunHead): Promise<CompareSource> {
+  const { compareSource } = await import('../report/report.js');
+  return compareSource(recordOf(head), artifactsIn(runsDir));
 }
 
 /** Of a failed stage's log, in the report. */

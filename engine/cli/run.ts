@@ -148,19 +148,20 @@ async function tellResult(
   options: Options,
 ): Promise<void> {
   const { readHead } = await import('../journal/reader.js');
-  const { compared, recordOf, reported } = await import('./run-files.js');
+  const { journalSource, reported } = await import('./run-files.js');
   const runsDir = runsDirOf(options);
   const head = readHead(folder);
   if (options.json) printJson(summary);
   if (status === 'interrupted' || !head) return;
   const out = options.json ? process.stderr : process.stdout;
-  const record = recordOf(head);
+  const source = await journalSource(runsDir, head);
   if (!options.quiet) {
     const { savedLine } = await import('./forecast.js');
-    const saved = savedLine(experiment, record.results, options.jobs);
+    const saved = savedLine(experiment, source.run.results, options.jobs);
     if (saved !== '') process.stderr.write(`${saved}\n`);
   }
-  const comparison = await compared(runsDir, [record]);
+  const { compareRuns } = await import('../report/compare.js');
+  const comparison = compareRuns([source]);
   if (comparison.rows.length > 0) {
     const { terminalTable } = await import('../report/table.js');
     out.write(`\n${terminalTable(comparison, widthOf(out))}`);

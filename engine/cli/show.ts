@@ -1,6 +1,7 @@
 /** `cemiflow show`: one run, stage by stage; or one stage of it with its settings, inputs, outputs and metrics. */
 import type { Command } from 'commander';
-import { artifactsIn, findRun, recordOf } from './run-files.js';
+import { artifactsIn } from '../journal/run-folder.js';
+import { findRun, recordOf } from './run-files.js';
 import { fromHere } from './invocation.js';
 import {
   addExperiment,

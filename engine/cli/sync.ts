@@ -1,10 +1,9 @@
 /** `cemiflow sync`: delivers to the tracking server what it does not have yet. */
 import type { Command } from 'commander';
-import { credentialsIn } from '../credentials.js';
 import type { RunHead } from '../journal/reader.js';
 import type { Delivered } from '../tracking/deliver-run.js';
 import type { TrackingTarget } from '../tracking/server-settings.js';
-import { type CommonOptions, jsonOption, runsDirOf } from './options.js';
+import { type CommonOptions, jsonOption, runsDirOf, serverAddress } from './options.js';
 import { printJson } from './output.js';
 import { Exit, exitCodes, UsageError } from './trouble.js';
 
@@ -19,19 +18,14 @@ export const syncVerb = (program: Command): Command =>
     .description(
       'deliver to the MLflow server what it does not have yet: of these runs, or of all that began to be delivered',
     )
-    .option('--to <uri>', 'another server, or for runs without one (default: the one of the run)', address)
+    .option(
+      '--to <uri>',
+      'another server, or for runs without one (default: the one of the run)',
+      serverAddress('--to'),
+    )
     .option('--experiment <name>', 'the experiment there (default: as the run has it)')
     .addOption(jsonOption())
     .action(sync);
-
-/** Not commander's own error, which repeats what was given. */
-function address(text: string): string {
-  if (/^https?:\/\/./.test(text) && credentialsIn(text) === undefined) return text;
-  throw new UsageError(
-    '--to takes the address of a server, without name, password or token',
-    'For instance http://127.0.0.1:5000; secrets go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.',
-  );
-}
 
 interface Outcome extends Delivered {
   run: string;

@@ -7,9 +7,10 @@
  *   report.html        the report, once written
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { livesStill, readOwner } from '../cache/owner.js';
+import type { Digest } from '../digest.js';
 
 export const HEARTBEAT_SECONDS = 10;
 /** An engine on another machine is taken for dead after so long without a heartbeat. */
@@ -17,6 +18,14 @@ const SILENCE_SECONDS = 60;
 
 /** The cache of results, shared by all runs of a runs folder. */
 export const cacheRoot = (runsDir: string): string => join(runsDir, 'cache');
+
+/** Where an artifact of that cache lies, if it is still there. Looking needs no open cache. */
+export function artifactsIn(runsDir: string): (digest: Digest) => string | undefined {
+  return (digest) => {
+    const folder = join(cacheRoot(runsDir), 'objects', digest.slice(0, 2), digest);
+    return existsSync(folder) ? folder : undefined;
+  };
+}
 
 export const journalFile = (folder: string): string => join(folder, 'journal.jsonl');
 export const ownerFile = (folder: string): string => join(folder, 'owner.json');

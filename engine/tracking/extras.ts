@@ -1,16 +1,11 @@
 /** The extras of a run from its cache and its report; plots and comparison are loaded only when they are asked for. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Digest } from '../digest.js';
+import type { JsonObject } from '../../stages/contract.js';
 import { readJournal } from '../journal/reader.js';
-import { cacheRoot } from '../journal/run-folder.js';
+import { artifactsIn } from '../journal/run-folder.js';
 import type { RunExtras } from './run-extras.js';
 
 export function extrasOf(runsDir: string, runFolder: string): RunExtras {
-  const folder = (digest: Digest) => {
-    const path = join(cacheRoot(runsDir), 'objects', digest.slice(0, 2), digest);
-    return existsSync(path) ? path : undefined;
-  };
+  const folder = artifactsIn(runsDir);
   const readMaterial = async () => {
     const [{ foldRun }, { compareRuns }, { compareSource }, { folderOf }] = await Promise.all([
       import('../report/run.js'),
@@ -20,10 +15,10 @@ export function extrasOf(runsDir: string, runFolder: string): RunExtras {
     ]);
     const run = foldRun(readJournal(runFolder));
     if (!run) return undefined;
-    const comparison = compareRuns([compareSource(run, folder)]);
-    return { run, comparison, folder: folderOf(run, folder) };
+    const source = compareSource(run, folder);
+    return { run, source, comparison: compareRuns([source]), folder: folderOf(run, folder) };
   };
-  // Asked for twice, at the end of a run whose journal no longer grows.
+  // Asked for at the end of a run, whose journal no longer grows.
   let material: ReturnType<typeof readMaterial> | undefined;
   const materialOf = () => (material ??= readMaterial());
   return {
@@ -32,7 +27,7 @@ export function extrasOf(runsDir: string, runFolder: string): RunExtras {
       const material = await materialOf();
       if (!material || material.comparison.rows.length === 0) return undefined;
       const { markdownTable } = await import('../report/table.js');
-      return markdownTable(material.comparison);
+      return { table: markdownTable(material.comparison), rows: material.comparison.rows };
     },
     async plots() {
       const material = await materialOf();
@@ -42,6 +37,16 @@ export function extrasOf(runsDir: string, runFolder: string): RunExtras {
         path: `plots/${name.replace(/[^\w.-]/g, '_')}.svg`,
         content: Buffer.from(svg),
       }));
+    },
+    async cards() {
+      const material = await materialOf();
+      const evaluated = material?.run.started.stages.filter(({ kind }) => kind === 'evaluate') ?? [];
+      return Object.fromEntries(
+        evaluated.flatMap(({ name }): [string, JsonObject][] => {
+          const card = material!.source.card(name);
+          return card ? [[name, card]] : [];
+        }),
+      );
     },
   };
 }

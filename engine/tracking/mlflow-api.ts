@@ -93,6 +93,10 @@ export const mlflow = {
     'GET',
     'experiments/get-by-name',
   ),
+  searchExperiments: endpoint<
+    { max_results: number; page_token?: string },
+    { experiments?: Experiment[]; next_page_token?: string }
+  >('POST', 'experiments/search'),
   createRun: endpoint<
     { experiment_id: string; start_time: number; run_name: string; tags: KeyValue[]; user_id?: string },
     { run: Run }

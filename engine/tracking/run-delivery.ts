@@ -15,8 +15,9 @@ import { readPiece } from './journal-tail.js';
 import { MetricDelivery } from './metric-delivery.js';
 import { batchLimits, type KeyValue, lengths, mlflow, type RunInfo, type RunStatus } from './mlflow-api.js';
 import { type MlflowClient, TrackingError } from './mlflow-client.js';
-import { modelFiles, pictures, type RunExtras } from './run-extras.js';
+import { modelFiles, pictures, type RunComparison, type RunExtras } from './run-extras.js';
 import { type EventOf, RunFacts } from './run-facts.js';
+import { recordOf, recordPath } from './run-record.js';
 import {
   costs,
   datasetsOf,
@@ -25,6 +26,7 @@ import {
   milliseconds,
   parentParams,
   parentTags,
+  runFigures,
   runNote,
   stageParams,
   stageTags,
@@ -121,22 +123,36 @@ export class RunDelivery {
     }
     if (report !== undefined && existsSync(report))
       await this.optional('artifacts', () => this.upload(PARENT, basename(report), { file: report }));
+    const { extras } = this.parts;
     await this.optional('artifacts', async () => {
-      for (const { path, content } of await this.parts.extras.plots(facts))
-        await this.upload(PARENT, path, content);
+      for (const { path, content } of await extras.plots()) await this.upload(PARENT, path, content);
+      await this.upload(PARENT, recordPath, recordOf(facts, await extras.cards()));
     });
+    const comparison = await extras.comparison();
+    await this.summarise(comparison?.rows ?? []);
     await this.setTags(
       cursor.runs[PARENT]!,
       tags({
         'cemiflow.status': facts.ended?.status ?? 'killed',
         'cemiflow.error': facts.ended === undefined ? 'the engine ended without a word' : facts.ended.error,
-        'mlflow.note.content': runNote(facts, await this.parts.extras.comparison(facts)),
+        'mlflow.note.content': runNote(facts, comparison?.table),
       }),
     );
     const status = facts.ended ? statusOf[facts.ended.status] : 'KILLED';
     await this.setStatus(PARENT, status, facts.ended?.at ?? facts.last);
     cursor.complete = true;
     await writeCursor(folder, cursor);
+  }
+
+  /** Figures of the run as a whole. */
+  private async summarise(rows: RunComparison['rows']): Promise<void> {
+    const id = this.parts.cursor.runs[PARENT]!;
+    // This may be the second time.
+    this.metrics.doubt(id);
+    const timestamp = milliseconds(this.facts.ended?.at ?? this.facts.last);
+    for (const { key, value, step } of runFigures(this.facts, rows))
+      this.metrics.add(id, { key: fittingKey(key), value: fittingValue(value), timestamp, step });
+    await this.metrics.flush(id);
   }
 
   private async deliver(event: JournalEvent): Promise<void> {
@@ -176,8 +192,10 @@ export class RunDelivery {
     const id = await this.parentRun();
     await this.setParams(PARENT, id, parentParams(started));
     const file = experimentCopy(this.parts.folder);
-    if (existsSync(file))
-      await this.optional('artifacts', () => this.upload(PARENT, 'experiment.yaml', { file }));
+    await this.optional('artifacts', async () => {
+      if (existsSync(file)) await this.upload(PARENT, 'experiment.yaml', { file });
+      await this.upload(PARENT, recordPath, recordOf(this.facts, undefined));
+    });
   }
 
   private async stageEnded(ended: EventOf<'stage-ended'>): Promise<void> {

@@ -2,17 +2,27 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { JsonObject } from '../../stages/contract.js';
 import type { Digest } from '../digest.js';
 import type { PlannedStage } from '../journal/events.js';
+import type { ComparisonRow } from '../report/compare.js';
 import { milliseconds } from './run-mapping.js';
-import type { EventOf, RunFacts } from './run-facts.js';
+import type { EventOf } from './run-facts.js';
 
 export interface RunExtras {
   /** Where an artifact of the cache lies, if it is still there. */
   folder(digest: Digest): string | undefined;
-  /** The run's comparison in Markdown; undefined where nothing was evaluated. */
-  comparison(facts: RunFacts): Promise<string | undefined>;
-  plots(facts: RunFacts): Promise<File[]>;
+  /** undefined where nothing was evaluated. */
+  comparison(): Promise<RunComparison | undefined>;
+  plots(): Promise<File[]>;
+  /** Protocol cards by evaluate instance, of those whose artifact is still there. */
+  cards(): Promise<Record<string, JsonObject>>;
+}
+
+export interface RunComparison {
+  /** In Markdown. */
+  table: string;
+  rows: Pick<ComparisonRow, 'stage' | 'metrics' | 'gtr'>[];
 }
 
 export interface File {

@@ -2,6 +2,7 @@
 import type { PlannedStage, StageStatus } from '../journal/events.js';
 import { fittingTag, flattened, shortened } from './fitting.js';
 import { type DatasetInput, type KeyValue, lengths, type RunStatus } from './mlflow-api.js';
+import type { RunComparison } from './run-extras.js';
 import type { EventOf, RunFacts } from './run-facts.js';
 
 export const milliseconds = (at: string): number => Date.parse(at);
@@ -27,6 +28,7 @@ export const identity = (run: string, stage: string): KeyValue[] =>
 export function parentTags(started: EventOf<'run-started'>): KeyValue[] {
   const { git } = started;
   return tags({
+    'cemiflow.name': started.name,
     'cemiflow.version': started.version,
     'cemiflow.device': started.device,
     'cemiflow.host': started.host,
@@ -132,6 +134,36 @@ export const costs = (ended: EventOf<'stage-ended'>): Record<string, number> => 
   'stage/seconds': ended.status === 'cached' ? (ended.from?.seconds ?? 0) : ended.seconds,
   ...(ended.peakRssBytes > 0 ? { 'stage/peak_rss_bytes': ended.peakRssBytes } : {}),
 });
+
+export interface Figure {
+  key: string;
+  value: number;
+  step: number;
+}
+
+/**
+ * The parent run's own metrics: what it took, how its stages ended, and for each evaluated stage accuracy and GtR over its points, in
+ * the order of the comparison, so that the chart page draws them as a curve over the matrix.
+ */
+export function runFigures(facts: RunFacts, rows: RunComparison['rows']): Figure[] {
+  const counts = new Map<StageStatus, number>();
+  for (const { status } of facts.results.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
+  const steps = new Map<string, number>();
+  return [
+    ...(facts.ended ? [{ key: 'run/seconds', value: facts.ended.seconds, step: 0 }] : []),
+    ...[...counts].map(([status, value]) => ({ key: `run/stages_${status}`, value, step: 0 })),
+    ...rows.flatMap(({ stage, metrics, gtr }) => {
+      const name = facts.planned.get(stage)?.stage ?? stage;
+      const step = steps.get(name) ?? 0;
+      steps.set(name, step + 1);
+      const accuracy = metrics['avg/accuracy'];
+      return [
+        ...(accuracy === undefined ? [] : [{ key: `${name}/avg/accuracy`, value: accuracy, step }]),
+        ...(gtr === null ? [] : [{ key: `${name}/gtr`, value: gtr, step }]),
+      ];
+    }),
+  ];
+}
 
 /** What the parent run's page shows above all: how it ended, every stage, and the comparison where there is one. */
 export function runNote(facts: RunFacts, comparison: string | undefined): string {

@@ -158,6 +158,54 @@ test('a network that is cut again and again loses and doubles nothing', async ()
   expect(runs.some(({ status }) => status === 'RUNNING')).toBe(false);
 }, 240_000);
 
+test('a colleague who knows the server alone lists and compares the same figures', async () => {
+  lab.write(
+    `  faces:
+    uses: faces-render
+    with: { size: 16, identities: 8, perIdentity: 4, verification: { identities: 20, pairs: 40, folds: 2 } }
+  fr:
+    uses: fr-train
+    matrix: { margin: [0, 0.2] }
+    seeds: [1, 2]
+    inputs: { dataset: faces }
+    with:
+      backbone: custom
+      network: { widths: [8, 8], blocks: [1, 1], stemStride: 2, embeddingSize: 16 }
+      margin: \${{ matrix.margin }}
+      batch: 8
+      steps: 3
+      onCollapse: warn
+  score: { uses: evaluate, matrix: fr, inputs: { model: fr, verification: faces.verification } }
+report: { baseline: score@margin=0 }
+`,
+  );
+  for (const seed of ['1', '1', '2'])
+    expect((await lab.cemiflow('run', 'x.yaml', '--seed', seed)).exitCode).toBe(0);
+  await using colleague = Lab.create();
+  colleague.environment['MLFLOW_TRACKING_URI'] = server.uri;
+  for (const words of [
+    ['compare', 'all', '--json'],
+    ['compare', 'latest'],
+    ['list', 'name == "test" and metrics["avg/accuracy"] > 0', '--json'],
+  ]) {
+    const here = await lab.cemiflow(...words);
+    expect(here).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('score') });
+    const there = await colleague.cemiflow(...words, '--from', 'mlflow', '--experiment', 'test');
+    expect(there).toEqual(here);
+  }
+  // MLflow's own fields say the same as the record does, for those who look at its pages.
+  const { rows } = JSON.parse((await lab.cemiflow('compare', '--json')).stdout) as {
+    rows: { metrics: Record<string, number>; gtr: number }[];
+  };
+  const runs = server.readBack('test').filter(({ tags }) => tags['cemiflow.run'] !== undefined);
+  const newest = runs.filter(({ tags }) => tags['cemiflow.stage'] === '')[0]!;
+  const values = (key: string) =>
+    newest.metrics[key]!.sort((a, b) => a[0] - b[0]).map(([, , value]) => Number(value));
+  expect(values('score/avg/accuracy')).toEqual(rows.map(({ metrics }) => metrics['avg/accuracy']));
+  expect(values('score/gtr')).toEqual(rows.map(({ gtr }) => gtr));
+  expect(values('run/stages_ok')).toEqual([9]);
+}, 240_000);
+
 test('with the basic-auth app: refused without, delivered with name and password', async () => {
   mkdirSync(lab.path('auth'));
   const password = 'a long one, for this test';

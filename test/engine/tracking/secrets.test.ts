@@ -103,6 +103,7 @@ test.each([
       ['validate', 'x.yaml', '--json'],
       ['show', '--config', 'x.yaml'],
       ['cache', 'ls', '--json'],
+      ['list', '--from', 'mlflow'],
     ])
       // prettier-ignore
       await say(...words);

@@ -11,6 +11,9 @@ export interface StoredRun {
   id: string;
   experiment: string;
   name: string;
+  /** Milliseconds since 1970. */
+  start: number;
+  end?: number;
   status: string;
   tags: Record<string, string>;
   params: Record<string, string>;
@@ -19,6 +22,7 @@ export interface StoredRun {
 }
 
 export interface Call {
+  method: string;
   path: string;
   body: Record<string, unknown>;
   headers: IncomingMessage['headers'];
@@ -79,26 +83,28 @@ export class StandIn {
           ? {}
           : JSON.parse(content.toString() || '{}')
     ) as Record<string, unknown>;
-    const call = { path, body, headers: request.headers };
+    const call = { method: request.method!, path, body, headers: request.headers };
     this.calls.push(call);
     const mischief = this.mischief(call);
     if (mischief && 'cut' in mischief) {
-      if (mischief.cut === 'after') this.work(path, body, content);
+      if (mischief.cut === 'after') this.work(call, content);
       request.socket.destroy();
       return;
     }
     if (mischief) {
-      if (mischief.after) this.work(path, body, content);
+      if (mischief.after) this.work(call, content);
       response.writeHead(mischief.status, { 'content-type': 'application/json', ...mischief.headers });
       response.end(typeof mischief.body === 'string' ? mischief.body : JSON.stringify(mischief.body ?? {}));
       return;
     }
-    const { status = 200, ...answer } = this.work(path, body, content);
+    const worked = this.work(call, content);
+    if (Buffer.isBuffer(worked)) return void response.end(worked);
+    const { status = 200, ...answer } = worked;
     response.writeHead(status as number, { 'content-type': 'application/json' });
     response.end(JSON.stringify(answer));
   }
 
-  private work(path: string, body: Record<string, unknown>, content: Buffer): Record<string, unknown> {
+  private work({ method, path, body }: Call, content: Buffer): Buffer | Record<string, unknown> {
     const run = this.runs.get(body['run_id'] as string)!;
     switch (path.replace(/^mlflow\//, '')) {
       case 'experiments/get-by-name': {
@@ -112,12 +118,17 @@ export class StandIn {
         this.experiments.set(body['name'] as string, id);
         return { experiment_id: id };
       }
+      case 'experiments/search': {
+        const all = [...this.experiments].map(([name, id]) => ({ name, experiment_id: id }));
+        return paged('experiments', all, body);
+      }
       case 'runs/create': {
         const id = `run${this.runs.size}`;
         this.runs.set(id, {
           id,
           experiment: body['experiment_id'] as string,
           name: body['run_name'] as string,
+          start: body['start_time'] as number,
           status: 'RUNNING',
           tags: pairs(body['tags']),
           params: {},
@@ -133,10 +144,17 @@ export class StandIn {
         const found = [...this.runs.values()].filter(({ tags }) =>
           wanted.every(([, key, value]) => tags[key!] === value),
         );
-        return { runs: found.map(({ id }) => this.shown(id)) };
+        return paged(
+          'runs',
+          found
+            .filter(({ experiment }) => (body['experiment_ids'] as string[]).includes(experiment))
+            .map(({ id }) => this.shown(id)),
+          body,
+        );
       }
       case 'runs/update':
         run.status = body['status'] as string;
+        run.end = body['end_time'] as number;
         return {};
       case 'runs/log-batch':
         run.metrics.push(...((body['metrics'] as Metric[] | undefined) ?? []));
@@ -145,9 +163,7 @@ export class StandIn {
         return {};
       case 'metrics/get-history': {
         const all = run.metrics.filter(({ key }) => key === body['metric_key']);
-        const from = Number(body['page_token'] ?? 0);
-        const to = Math.min(all.length, from + Math.min(100, Number(body['max_results'])));
-        return { metrics: all.slice(from, to), ...(to < all.length ? { next_page_token: String(to) } : {}) };
+        return paged('metrics', all, body, 100);
       }
       case 'runs/log-inputs':
         run.datasets.push(...((body['datasets'] as StoredRun['datasets'] | undefined) ?? []));
@@ -156,6 +172,14 @@ export class StandIn {
         return { models: [] };
     }
     if (path.startsWith('mlflow-artifacts/artifacts/')) {
+      if (method === 'GET')
+        return (
+          this.artifacts.get(path.replace('mlflow-artifacts/artifacts/', '')) ?? {
+            status: 404,
+            error_code: 'RESOURCE_DOES_NOT_EXIST',
+            message: 'No such artifact',
+          }
+        );
       this.artifacts.set(path.replace('mlflow-artifacts/artifacts/', ''), content);
       return {};
     }
@@ -163,18 +187,35 @@ export class StandIn {
   }
 
   private shown(id: string) {
-    const { experiment, status, name } = this.runs.get(id)!;
+    const { experiment, status, name, start, end, tags, params, metrics } = this.runs.get(id)!;
+    const latest = new Map<string, Metric>();
+    for (const metric of metrics)
+      if (!latest.has(metric.key) || latest.get(metric.key)!.step <= metric.step)
+        latest.set(metric.key, metric);
     return {
       info: {
         run_id: id,
         run_name: name,
         experiment_id: experiment,
         status,
+        start_time: start,
+        ...(end === undefined ? {} : { end_time: end }),
         artifact_uri: `mlflow-artifacts:/${id}`,
       },
+      data: { tags: listed(tags), params: listed(params), metrics: [...latest.values()] },
     };
   }
 }
+
+/** A page of that list, as small as the server likes or the caller asks for. */
+function paged(name: string, all: readonly unknown[], body: Record<string, unknown>, most = 2) {
+  const from = Number(body['page_token'] ?? 0);
+  const to = Math.min(all.length, from + Math.min(most, Number(body['max_results'])));
+  return { [name]: all.slice(from, to), ...(to < all.length ? { next_page_token: String(to) } : {}) };
+}
+
+const listed = (values: Record<string, string>) =>
+  Object.entries(values).map(([key, value]) => ({ key, value }));
 
 const pairs = (list: unknown): Record<string, string> =>
   Object.fromEntries(
