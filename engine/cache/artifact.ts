@@ -1,6 +1,6 @@
 /** What an artifact's folder holds, and the digest of its content. */
 import { createHash } from 'node:crypto';
-import { type BigIntStats, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, digestOf } from '../digest.js';
 import { hashFiles } from './hasher.js';
@@ -21,6 +21,8 @@ export interface Listing {
   /** Regular files, in the order of their paths' UTF-16 code units. */
   files: ListedFile[];
   folders: string[];
+  /** Links that lead nowhere, by path, as git has them: what they say. In artifacts there are none. */
+  dangling: { path: string; link: string }[];
   bytes: number;
   /** Changes when any file's name, size, times or inode do: content that had this stamp is not read again. */
   stamp: string;
@@ -57,17 +59,15 @@ export function listArtifact(folder: string, name: string): Listing {
   });
 }
 
-/** Lists an outside folder; links in it are followed, since data sets are often made of them. */
+/**
+ * Lists an outside folder; links in it are followed, since data sets are often made of them. One that leads nowhere (a disk that is not
+ * mounted, a picture that git-annex has not fetched) is no file, and counts by what it says.
+ */
 export function listOutside(folder: string, name: string): Listing {
   const above = new Set<string>();
   return list(folder, name, (path, within, walk) => {
-    const target = statSync(path, { bigint: true, throwIfNoEntry: false });
-    if (target === undefined) {
-      throw new CacheError(
-        `${name} holds a link to a file that is not there, ${within} -> ${linkTarget(path)}`,
-        'Mend or remove the link.',
-      );
-    }
+    const target = followed(path);
+    if (target === undefined) return { link: readlinkSync(path) };
     if (!target.isDirectory()) return target;
     const real = realpathSync(path);
     if (above.has(real) || `${realpathSync(folder)}/`.startsWith(`${real}/`)) {
@@ -80,11 +80,23 @@ export function listOutside(folder: string, name: string): Listing {
   });
 }
 
-type OnLink = (path: string, within: string, walk: () => void) => BigIntStats | undefined;
+/** undefined where the link leads nowhere: to what is not there, or to itself. */
+function followed(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') return undefined;
+    throw error;
+  }
+}
+
+/** @returns what it leads to; what it says, where that is nothing; undefined for a folder that was walked */
+type OnLink = (path: string, within: string, walk: () => void) => BigIntStats | { link: string } | undefined;
 
 function list(folder: string, name: string, onLink: OnLink): Listing {
   const found: { file: ListedFile; line: string; stat: BigIntStats }[] = [];
   const folders: string[] = [];
+  const dangling: Listing['dangling'] = [];
   const glance: Glance = { folders: [], files: [] };
   let bytes = 0;
   let newest = 0n;
@@ -122,7 +134,8 @@ function list(folder: string, name: string, onLink: OnLink): Listing {
         walk(within);
       } else if (entry.isSymbolicLink()) {
         const target = onLink(path, within, () => walk(within));
-        if (target) add(within, target);
+        if (target && 'link' in target) dangling.push({ path: within, link: target.link });
+        else if (target) add(within, target);
       } else {
         add(within, lstatSync(path, { bigint: true }));
       }
@@ -131,6 +144,7 @@ function list(folder: string, name: string, onLink: OnLink): Listing {
   walk('');
   if (found.length > 1)
     found.sort(({ file: a }, { file: b }) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  dangling.sort(({ path: a }, { path: b }) => (a < b ? -1 : 1));
   const few = found.length + folders.length < GLANCED;
   if (few)
     for (const { file, stat } of found) {
@@ -140,8 +154,12 @@ function list(folder: string, name: string, onLink: OnLink): Listing {
   return {
     files: found.map(({ file }) => file),
     folders,
+    dangling,
     bytes,
-    stamp: stampOfLines(found.map(({ line }) => line)),
+    stamp: stampOfLines([
+      ...found.map(({ line }) => line),
+      ...dangling.map(({ path, link }) => `${path}\0->\0${link}\n`),
+    ]),
     newest: Number(newest / 1_000_000n),
     glance: few ? glance : undefined,
   };
@@ -170,7 +188,7 @@ export interface DigestOptions {
   modes: boolean;
 }
 
-/** sha256 over the sorted list of {path, size, sha256, executable?} of an artifact's regular files. */
+/** sha256 over the sorted list of {path, size, sha256, executable?} of a folder's files, then of {path, link} of its dangling links. */
 export async function digestOfListing(
   folder: string,
   listing: Listing,
@@ -183,7 +201,7 @@ export async function digestOfListing(
     sha256: hashes[index],
     ...(modes && executable ? { executable: true } : {}),
   }));
-  return digestOf('artifact/1', entries) as Digest;
+  return digestOf('artifact/1', [...entries, ...listing.dangling]) as Digest;
 }
 
 /**

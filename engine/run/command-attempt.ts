@@ -59,7 +59,7 @@ export const runCommand: Executor = (job, environment, mark, listener) => {
       }),
     ),
     outputs: job.outputs,
-  }) as { run: string; env?: Record<string, string> };
+  }) as { run: string; env?: Record<string, string | number | boolean> };
   listener.log(`$ ${settings.run.trimEnd()}`);
   // A stage with a PATH of its own finds its own bash.
   const known = settings.env?.['PATH'] === undefined ? bashInPath() : '';
@@ -73,7 +73,7 @@ export const runCommand: Executor = (job, environment, mark, listener) => {
       CEMIFLOW_SEED: String(job.seed),
       CEMIFLOW_CHECKPOINT: job.checkpoint,
       ...environment,
-      ...settings.env,
+      ...asTexts(settings.env ?? {}),
       [MARK]: mark,
     },
     detached: true,
@@ -146,6 +146,9 @@ export const runCommand: Executor = (job, environment, mark, listener) => {
     return { ok: true, peakRssBytes: peak };
   }
 };
+
+const asTexts = (values: Readonly<Record<string, string | number | boolean>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
 
 function forExitCode(code: number): string | undefined {
   if (code === 127) return 'The program was not found: install it, or give its path.';

@@ -43,6 +43,24 @@ test('inputs and outputs are folders, metric lines are metrics, everything said 
     expect(log.split('\n')).toContain(line);
 });
 
+test('numbers and booleans of env are texts to the program; a map is refused', async () => {
+  await using lab = Lab.create();
+  const stage = (env: string) =>
+    lab.write(`
+  it:
+    uses: command
+    matrix: { n: [4] }
+    with: { run: 'echo "$OMP_NUM_THREADS $LR $DEBUG $ID $N" > \${{ outputs.out }}/env', outputs: { out: files }, env: ${env} }
+`);
+  stage(`{ OMP_NUM_THREADS: 4, LR: 1e-4, DEBUG: true, ID: "007", N: "\${{ matrix.n }}" }`);
+  const { stages } = await lab.run();
+  expect(readFileSync(join(stages[0]!.outputs['out']!.path!, 'env'), 'utf8')).toBe('4 0.0001 true 007 4\n');
+  stage('{ A: { b: 1 }, C: null }');
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("'env.A' must be text or a number or true or false, not a map\n");
+});
+
 test('the content of code, env and the seed are in the key; its seed is in CEMIFLOW_SEED', async () => {
   await using lab = Lab.create();
   writeFileSync(lab.path('train.sh'), 'echo metric seed $CEMIFLOW_SEED; echo 1 > $1/model');
