@@ -118,7 +118,7 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
 }
 
 /** About a million pixels a batch, within 8 to 256 images: enough to keep threads busy, little enough for any memory. */
-function batchOf(size: number): number {
+export function batchOf(size: number): number {
   return Math.max(8, Math.min(256, Math.round(2 ** 18 / (size * size))));
 }
 

@@ -24,6 +24,8 @@ export interface Row {
   what: string;
   /** Of each turn, at least one. */
   seconds: readonly number[];
+  /** Processor time of each turn, all threads together: what holds where other work takes the cores away. */
+  processor?: readonly number[];
   /** The work of a turn, for a rate. */
   work?: { amount: number; unit: string };
   /** Who did the same work in the same rounds. */
@@ -35,4 +37,5 @@ export interface Row {
 export interface Peer {
   name: string;
   seconds: readonly number[];
+  processor?: readonly number[];
 }

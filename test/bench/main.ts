@@ -1,12 +1,12 @@
 /**
  * `npm run bench [-- NAME... | --list] [--json] [--sizes 100,1000]`: times what cemiflow is made of, beside something that does the
- * same work, in under three minutes where nothing else runs. A name stands for every benchmark that begins with it; those that take
+ * same work, in about five minutes where nothing else runs. A name stands for every benchmark that begins with it; those that take
  * long run only where one does.
  */
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.js';
 import { cache } from './cache.js';
-import { computeRecogniser, computeUnet } from './compute.js';
+import { computePaperFr, computePaperUnet, computeRecogniser, computeUnet } from './compute.js';
 import { enginePeers, enginePlan, engineRun, engineStart } from './engine.js';
 import { render } from './render.js';
 import { figuresOf, machineLine, tableOf, thisMachine } from './tables.js';
@@ -15,6 +15,8 @@ const benchmarks: readonly Benchmark[] = [
   render,
   computeUnet,
   computeRecogniser,
+  computePaperUnet,
+  computePaperFr,
   engineStart,
   enginePlan,
   engineRun,

@@ -3,7 +3,7 @@ import { type Production, takePictures } from '../../stages/faces/render/product
 import type { Vary } from '../../stages/faces/render/shot.js';
 import type { Benchmark, Row } from './benchmark.js';
 import { race } from './measure.js';
-import { quickstartSettings } from './quickstart.js';
+import { quickstart, settingsOf } from './networks.js';
 
 const perPerson = 16;
 
@@ -11,7 +11,7 @@ export const render: Benchmark = {
   name: 'render',
   title: 'faces-render on one thread',
   async run() {
-    const [faces] = await quickstartSettings('faces');
+    const [faces] = await settingsOf(quickstart, 'faces');
     const vary = faces!['vary'] as unknown as Vary;
     const rows: Row[] = [];
     for (const [size, amount] of [

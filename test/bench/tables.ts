@@ -31,17 +31,19 @@ export function machineLine({ cpu, cpus: count, memoryGiB, system, node, load }:
 }
 
 /** The row's figures: rate and ratio from the shortest turns, which other work on the machine disturbs least. */
-export function figuresOf({ seconds, work, peer, peers }: Row) {
+export function figuresOf({ seconds, processor, work, peer, peers }: Row) {
   const shortest = minimum(seconds);
   const against = (one: Peer) => ({
     name: one.name,
     min: minimum(one.seconds),
     ratio: shortest / minimum(one.seconds),
+    ...(processor && one.processor ? { processorRatio: minimum(processor) / minimum(one.processor) } : {}),
   });
   return {
     min: shortest,
     median: median(seconds),
     turns: seconds.length,
+    ...(processor ? { processor: minimum(processor) } : {}),
     ...(work ? { rate: work.amount / shortest, unit: `${work.unit}/s` } : {}),
     ...(peer ? { peer: against(peer) } : {}),
     ...(peers ? { peers: peers.map(against) } : {}),
@@ -49,8 +51,10 @@ export function figuresOf({ seconds, work, peer, peers }: Row) {
 }
 
 export function tableOf({ name, title }: Benchmark, { rows, notes }: Measured): string[] {
+  const clocked = rows.some(({ processor }) => processor);
   const cells = rows.map((row) => {
-    const { min, median: middle, turns, rate, unit, peer, peers = peer ? [peer] : [] } = figuresOf(row);
+    const figures = figuresOf(row);
+    const { min, median: middle, turns, processor, rate, unit, peer, peers = peer ? [peer] : [] } = figures;
     return [
       row.what,
       duration(min),
@@ -58,9 +62,12 @@ export function tableOf({ name, title }: Benchmark, { rows, notes }: Measured): 
       String(turns),
       rate === undefined ? '' : `${short(rate)} ${unit}`,
       peers.map(({ ratio, name: other }) => `${short(ratio)} x ${other}`).join(', '),
+      ...(clocked ? [processor === undefined ? '' : duration(processor)] : []),
+      ...(clocked ? [peers.map(({ processorRatio: ratio }) => (ratio ? short(ratio) : '')).join(', ')] : []),
     ];
   });
-  const table = columns([['', 'min', 'median', 'turns', 'rate', 'time against'], ...cells]);
+  const processor = clocked ? ['processor time', 'against'] : [];
+  const table = columns([['', 'min', 'median', 'turns', 'rate', 'time against', ...processor], ...cells]);
   return [`${name}: ${title}`, ...[...table, ...notes].map((line) => `  ${line}`)];
 }
 
