@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type StageContext, StageError } from '../contract.js';
-import { type FaceDataset, ImageSet } from './image-set.js';
+import { type DatasetPlace, type FaceDataset, ImageSet } from './image-set.js';
 import { readNpyAs } from './npy.js';
 
 export interface GroupsInfo {
@@ -48,16 +48,27 @@ export function readGroups(folder: string): GroupsInfo {
   return JSON.parse(readFileSync(join(folder, 'groups.json'), 'utf8')) as GroupsInfo;
 }
 
+/** The same data set, opened once more: a thread has its own files. */
+export function openAt({ folder, rows }: DatasetPlace): FaceDataset {
+  const set = ImageSet.open(folder);
+  return rows ? subset(set, rows) : set;
+}
+
 /** The images in `rows` of a set, with labels renumbered to the identities that are left. */
 export function subset(set: FaceDataset, rows: Int32Array): FaceDataset {
-  const left = [...new Set(Array.from(rows, (row) => set.labels[row]!))].sort((a, b) => a - b);
-  const renumbered = new Map(left.map((label, i) => [label, i]));
+  const renumbered = new Int32Array(set.identities).fill(-1);
+  for (const row of rows) renumbered[set.labels[row]!] = 0;
+  let identities = 0;
+  for (let label = 0; label < renumbered.length; label++)
+    if (renumbered[label] === 0) renumbered[label] = identities++;
+  const { folder, rows: outer } = set.place;
   return {
+    place: { folder, rows: outer ? rows.map((row) => outer[row]!) : rows },
     count: rows.length,
     width: set.width,
     height: set.height,
-    identities: left.length,
-    labels: Int32Array.from(rows, (row) => renumbered.get(set.labels[row]!)!),
+    identities,
+    labels: rows.map((row) => renumbered[set.labels[row]!]!),
     info: set.info,
     read: (indices, into) =>
       set.read(
@@ -65,6 +76,14 @@ export function subset(set: FaceDataset, rows: Int32Array): FaceDataset {
         into,
       ),
   };
+}
+
+/** The rows of 0 .. count - 1 for which `is` holds, in order; it is asked once of each. */
+export function rowsWhere(count: number, is: (row: number) => boolean): Int32Array {
+  const rows = new Int32Array(count);
+  let found = 0;
+  for (let row = 0; row < count; row++) if (is(row)) rows[found++] = row;
+  return rows.slice(0, found);
 }
 
 /**
@@ -81,12 +100,10 @@ export function firstOf(
       'Lower with.subset.identities.',
     );
   const taken = new Int32Array(identities);
-  const rows = Int32Array.from(
-    Array.from(set.labels.keys()).filter((row) => {
-      const label = set.labels[row]!;
-      return label < identities && taken[label]!++ < perIdentity;
-    }),
-  );
+  const rows = rowsWhere(set.count, (row) => {
+    const label = set.labels[row]!;
+    return label < identities && taken[label]!++ < perIdentity;
+  });
   const short = taken.findIndex((count) => count < perIdentity);
   if (short >= 0)
     throw new StageError(

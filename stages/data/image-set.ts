@@ -24,8 +24,17 @@ export interface ImageSetInfo {
   provenance: SetProvenance;
 }
 
+/** Where a data set is: all that another thread needs to open it, too (dataset.ts). */
+export interface DatasetPlace {
+  /** Of the image set. */
+  folder: string;
+  /** The images of it that belong, in their order; all where absent. */
+  rows?: Int32Array;
+}
+
 /** What stages that consume faces need; an ImageSet, or a part of one. */
 export interface FaceDataset {
+  readonly place: DatasetPlace;
   readonly count: number;
   readonly width: number;
   readonly height: number;
@@ -78,6 +87,9 @@ export class ImageSet implements FaceDataset {
     return new ImageSet(folder, info, readNpyAs(join(folder, 'labels.npy'), 'int32').data);
   }
 
+  get place(): DatasetPlace {
+    return { folder: this.folder };
+  }
   get count(): number {
     return this.info.count;
   }

@@ -15,7 +15,9 @@ import { decayMaskOf, initialWeights, type Layout } from '../tensors/network.js'
 import { biasCorrections } from '../tensors/optimisers.js';
 import { leaves } from '../tensors/pytree.js';
 import { Random } from '../tensors/random.js';
+import { DataWait } from '../training/data-wait.js';
 import { rateAt } from '../training/learning-rate.js';
+import { Prefetch } from '../training/prefetch.js';
 import { tell, type Told } from '../training/told.js';
 import { costOfZeros, GeneratorWatch } from './collapse.js';
 import { openFrozenRecogniser } from './frozen-recogniser.js';
@@ -32,7 +34,7 @@ import { Sampler } from './sampler.js';
 import { NoiseSchedule, timeEmbedding } from './schedule.js';
 import type { TrainSettings } from './settings.js';
 import { similaritiesOf } from './similarities.js';
-import { type TrainBatch, TrainBatches } from './train-batches.js';
+import type { BatchRecipe, TrainBatch } from './train-batches.js';
 import { type BatchTensors, reportedBy, type StepScalars, trainStep, type TrainState } from './train-step.js';
 
 /** What a resumed training has to know besides its vectors. */
@@ -51,6 +53,21 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   if (dataset.count === 0) throw new StageError('the dataset holds no images', 'Give it some.');
   const { width, height } = dataset;
 
+  const { tokens, channels, modulation, grid, dropout } = settings.condition;
+  const recipe: BatchRecipe = {
+    dataset: dataset.place,
+    settings: {
+      seed: context.seed,
+      batch: settings.batch,
+      steps: settings.T,
+      flip: settings.flip,
+      ...(method === 'cemiface' ? { similarities: similaritiesOf(settings.m) } : {}),
+      ...(method === 'dcface' ? { pairs: { components: (grid ** 2 + 1) * channels, dropout } } : {}),
+    },
+  };
+  // Its thread starts while the device is opened.
+  const program = new URL('./batch-worker.js', import.meta.url);
+  await using batches = new Prefetch<TrainBatch>(program, recipe, context.threads);
   const device = await openDevice(context.device, { threads: context.threads });
   if (method !== 'unconditional' && !context.has('model'))
     throw new StageError(`method ${method} needs E_id`, 'Add an input `model`, the output of fr-train.');
@@ -59,7 +76,6 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
       ? undefined
       : openFrozenRecogniser(context.input('model').path, { width, height }, dataset.info.provenance);
 
-  const { tokens, channels, modulation, grid, dropout } = settings.condition;
   const style =
     method === 'dcface' && recogniser ? { grid, features: recogniser.features, dropout } : undefined;
   const network: GeneratorNetwork = {
@@ -91,14 +107,6 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
     `${method} generator of ${layout.size} weights, ${total} steps of ${settings.batch} images on ${device.name}`,
   );
 
-  const batches = new TrainBatches(dataset, {
-    seed: context.seed,
-    batch: settings.batch,
-    steps: settings.T,
-    flip: settings.flip,
-    ...(method === 'cemiface' ? { similarities: similaritiesOf(settings.m) } : {}),
-    ...(style ? { pairs: { components: (grid ** 2 + 1) * channels, dropout } } : {}),
-  });
   const schedule = new NoiseSchedule(config.schedule);
   const stepSettings = { ...settings, network, layout, recogniser };
   const names = reportedBy(stepSettings);
@@ -118,6 +126,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   const resumed = checkpoint.read(context);
   if (resumed) context.log(`resuming at step ${resumed.step}`);
   let done = resumed?.step ?? 0;
+  batches.begin(done, total);
   const sums = resumed?.vectors.sums ?? new Float32Array(names.length);
   let state: TrainState = {
     weights: tf.tensor1d((resumed?.vectors.weights ?? begin.weights).slice()),
@@ -145,6 +154,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
 
   const cadence = new Cadence();
   let logged = { at: performance.now(), step: done };
+  const wait = new DataWait();
   context.progress(done, total);
   while (done < total) {
     if (context.signal.aborted) {
@@ -153,8 +163,11 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
     }
     const lr = rateAt(settings, done, total);
     const scalars = scalarsOf(lr, done, settings);
-    const batch = batches.at(done);
-    const out = await step(state, tensorsOf(batch, schedule, network), scalars, fixed);
+    const begun = performance.now();
+    const batch = await batches.take();
+    const tensors = tensorsOf(batch, schedule, network);
+    wait.add(performance.now() - begun);
+    const out = await step(state, tensors, scalars, fixed);
     state = out.state;
     const reported = await out.reported.data();
     out.reported.dispose();
@@ -165,6 +178,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
       );
     reported.forEach((value, i) => (sums[i] = sums[i]! + value));
     notes.zeros += costOfZeros(prediction, batch, schedule);
+    batches.giveBack(batch);
     done++;
 
     const every = settings.metricsEvery;
@@ -175,6 +189,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
       tell(context, notes.told);
       const seconds = (performance.now() - logged.at) / 1000;
       context.metric('images_per_second', ((done - logged.step) * settings.batch) / seconds, done);
+      context.metric('data_wait', wait.share, done);
       logged = { at: performance.now(), step: done };
       watch.see(context, { done, mse: notes.told.values['loss/mse']!, zeros: notes.zeros / count });
       sums.fill(0);

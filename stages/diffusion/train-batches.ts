@@ -2,24 +2,28 @@
  * What goes into training step s: which images, flips, times, noise and similarities. A pure function of (seed, step), so a
  * resumed training sees the same batches without any random state being saved.
  */
-import type { FaceDataset } from '../data/image-set.js';
+import { openAt } from '../data/dataset.js';
+import type { DatasetPlace, FaceDataset } from '../data/image-set.js';
+import { RowsByLabel } from '../data/rows-by-label.js';
 import { Random } from '../tensors/random.js';
+import type { BatchMaker } from '../training/batch-server.js';
 import { Epochs } from '../training/epochs.js';
 
-export interface TrainBatch {
+/** A type and no interface, so that it counts as arrays by name. */
+export type TrainBatch = {
   /** Training images, [B, H, W, 3] in [-1, 1]; DCFace's style images. */
-  images: Float32Array;
+  images: Float32Array<ArrayBuffer>;
   /** DCFace: images of the same people, for the identity, as `images`. */
-  identityImages?: Float32Array;
+  identityImages?: Float32Array<ArrayBuffer>;
   /** eps, as `images`. */
-  noise: Float32Array;
+  noise: Float32Array<ArrayBuffer>;
   /** Diffusion steps, integers in [0, T). */
-  t: Int32Array;
+  t: Int32Array<ArrayBuffer>;
   /** CemiFace: wanted similarities. */
-  m?: Float32Array;
+  m?: Float32Array<ArrayBuffer>;
   /** DCFace: which components of the style tokens stay, 1 or 0, [B, ...]. */
-  keep?: Float32Array;
-}
+  keep?: Float32Array<ArrayBuffer>;
+};
 
 export interface BatchSettings {
   seed: number;
@@ -33,62 +37,81 @@ export interface BatchSettings {
   pairs?: { /** Components of an image's style tokens. */ components: number; dropout: number };
 }
 
-export class TrainBatches {
+/** What a thread makes batches from. */
+export interface BatchRecipe {
+  dataset: DatasetPlace;
+  settings: BatchSettings;
+}
+
+export const openBatches = ({ dataset, settings }: BatchRecipe): TrainBatches =>
+  new TrainBatches(openAt(dataset), settings);
+
+export class TrainBatches implements BatchMaker<TrainBatch> {
   readonly #epochs: Epochs;
-  #byIdentity: number[][] = [];
+  readonly #pixels: Uint8Array;
+  #byIdentity: RowsByLabel | undefined;
 
   constructor(
     readonly dataset: FaceDataset,
     readonly settings: BatchSettings,
   ) {
     this.#epochs = new Epochs(settings.seed, dataset.count);
-    if (settings.pairs) {
-      this.#byIdentity = Array.from({ length: dataset.identities }, () => []);
-      dataset.labels.forEach((label, row) => this.#byIdentity[label]!.push(row));
-    }
+    this.#pixels = new Uint8Array(settings.batch * dataset.width * dataset.height * 3);
+    if (settings.pairs) this.#byIdentity = new RowsByLabel(dataset.labels, dataset.identities);
   }
 
-  at(step: number): TrainBatch {
+  at(step: number, into?: TrainBatch): TrainBatch {
     const { seed, batch, steps, flip, similarities, pairs } = this.settings;
     const rows = Int32Array.from({ length: batch }, (_, i) => this.#epochs.row(step * batch + i));
     const random = (purpose: string) => new Random(seed, purpose, step);
 
     const choice = random('t');
-    const t = Int32Array.from({ length: batch }, () => choice.int(steps));
-    const images = this.#images(rows, flip ? random('flip') : undefined);
+    const t = into?.t ?? new Int32Array(batch);
+    for (let i = 0; i < batch; i++) t[i] = choice.int(steps);
+    const images = this.#images(rows, flip ? random('flip') : undefined, into?.images);
     const result: TrainBatch = {
       images,
-      noise: random('noise').fillNormal(new Float32Array(images.length)),
+      noise: into?.noise ?? new Float32Array(images.length),
       t,
     };
+    random('noise').fillNormal(result.noise);
     if (similarities) {
       const m = random('m');
-      result.m = Float32Array.from({ length: batch }, () => similarities[m.int(similarities.length)]!);
+      result.m = into?.m ?? new Float32Array(batch);
+      for (let i = 0; i < batch; i++) result.m[i] = similarities[m.int(similarities.length)]!;
     }
     if (pairs) {
       const partner = random('pair');
       const identityRows = rows.map((row) => this.#partner(row, partner));
-      result.identityImages = this.#images(identityRows, flip ? random('flip-identity') : undefined);
-      const drop = random('dropout');
-      result.keep = Float32Array.from({ length: batch * pairs.components }, () =>
-        drop.uniform() < pairs.dropout ? 0 : 1,
+      result.identityImages = this.#images(
+        identityRows,
+        flip ? random('flip-identity') : undefined,
+        into?.identityImages,
       );
+      const drop = random('dropout');
+      const keep = into?.keep ?? new Float32Array(batch * pairs.components);
+      for (let i = 0; i < keep.length; i++) keep[i] = drop.uniform() < pairs.dropout ? 0 : 1;
+      result.keep = keep;
     }
     return result;
   }
 
   /** Another image of the same person; the image itself where the person has only one. */
   #partner(row: number, random: Random): number {
-    const others = this.#byIdentity[this.dataset.labels[row]!]!;
+    const others = this.#byIdentity!.of(this.dataset.labels[row]!);
     if (others.length === 1) return row;
     const choice = random.int(others.length - 1);
     return others[choice] === row ? others[others.length - 1]! : others[choice]!;
   }
 
-  #images(rows: Int32Array, mirror: Random | undefined): Float32Array {
+  #images(
+    rows: Int32Array,
+    mirror: Random | undefined,
+    into: Float32Array<ArrayBuffer> | undefined,
+  ): Float32Array<ArrayBuffer> {
     const { width, height } = this.dataset;
-    const pixels = this.dataset.read(rows);
-    const out = new Float32Array(pixels.length);
+    const pixels = this.dataset.read(rows, this.#pixels);
+    const out = into ?? new Float32Array(pixels.length);
     const line = width * 3;
     for (let i = 0; i < rows.length; i++) {
       const mirrored = mirror !== undefined && mirror.uniform() < 0.5;

@@ -11,14 +11,16 @@ import { type JsonObject, type StageContext, StageError } from '../contract.js';
 import { firstOf, openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
 import { openDevice } from '../tensors/device.js';
+import { Prefetch } from '../training/prefetch.js';
 import { initialBuffers, initialWeights, toNamed } from '../tensors/network.js';
+import { DataWait } from '../training/data-wait.js';
 import { rateAt } from '../training/learning-rate.js';
 import { type Told, tell } from '../training/told.js';
 import { CollapseWatch, examine } from './collapse-watch.js';
 import { describe, iresnetProblems } from './iresnet.js';
 import { writeRecognition } from './model.js';
 import { architectureOf, marginOf, type TrainSettings } from './settings.js';
-import { TrainBatches } from './train-batches.js';
+import type { BatchRecipe, TrainBatch } from './train-batches.js';
 import { reported, type StepSettings, trainLayout, trainStep, type TrainState } from './train-step.js';
 
 const lossNames = { cosface: 'CosFace', arcface: 'ArcFace', adaface: 'AdaFace' };
@@ -33,6 +35,13 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
   for (const problem of iresnetProblems(architecture))
     throw new StageError(problem, 'Choose a smaller with.backbone, or larger images.');
 
+  const recipe: BatchRecipe = {
+    dataset: dataset.place,
+    settings: { seed: context.seed, batch, augmentation },
+  };
+  // Its thread starts while the device is opened.
+  const program = new URL('./batch-worker.js', import.meta.url);
+  await using batches = new Prefetch<TrainBatch>(program, recipe, context.threads);
   const device = await openDevice(context.device, { threads: context.threads });
   const classes = dataset.identities;
   const stepSettings: StepSettings = { ...settings, architecture, margin: marginOf(settings), classes };
@@ -42,7 +51,6 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
     `${describe(architecture)}, ${classes} identities, ${dataset.count} images, ${total} steps of ${batch} on ${device.name}`,
   );
 
-  const batches = new TrainBatches(dataset, { seed: context.seed, batch, augmentation });
   const step = device.compile(trainStep(stepSettings, layout), { donate: [0] });
   const checkpoint = new TrainingCheckpoint(deviceFolder(context, device), {
     weights: layout.size,
@@ -59,6 +67,7 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
     buffers: tf.tensor1d(resumed?.vectors.buffers ?? initialBuffers(layout)),
     sums: tf.tensor1d(resumed?.vectors.sums ?? new Float32Array(reported.length)),
   };
+  batches.begin(done, total);
   const notes = (resumed?.notes ?? { bad: 0 }) as { bad: number; told?: Told };
   tell(context, notes.told);
   const save = async () => {
@@ -79,6 +88,7 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
   const collapse = new CollapseWatch(settings, { total, classes, count: dataset.count }, notes.bad);
   const cadence = new Cadence();
   let logged = { at: performance.now(), step: done };
+  const wait = new DataWait();
   let loss = NaN;
   context.progress(done, total);
   while (done < total) {
@@ -86,15 +96,18 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
       await save();
       throw context.signal.reason;
     }
-    const next = batches.at(done);
+    const begun = performance.now();
+    const next = await batches.take();
     const lr = rateAt(settings, done, total);
     const given = [
       tf.tensor4d(next.images, images),
       tf.tensor1d(next.labels, 'int32'),
       tf.scalar(lr),
     ] as const;
+    wait.add(performance.now() - begun);
     state = await step(state, ...given);
     tf.dispose(given as unknown as tf.TensorContainer);
+    batches.giveBack(next);
     done++;
 
     const every = settings.metricsEvery;
@@ -114,6 +127,7 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
       tell(context, notes.told);
       const now = performance.now();
       context.metric('images_per_second', ((done - logged.step) * batch * 1000) / (now - logged.at), done);
+      context.metric('data_wait', wait.share, done);
       logged = { at: now, step: done };
       const [, accuracy, own] = means as [number, number, number];
       collapse.see(context, { done, window: count * batch, loss, accuracy, own });

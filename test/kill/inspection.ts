@@ -10,8 +10,8 @@ import type { RunSummary } from '../../engine/run/summary.js';
 import type { Attempt } from './attempts.js';
 import { startCemiflow } from './processes.js';
 
-/** Metrics that say how fast it was. */
-const ofTime = /images_per_second$/;
+/** Metrics that say how fast it was, and what it waited for. */
+const ofTime = /images_per_second$|^data_wait$/;
 
 /** @returns what is wrong, a sentence each; [] where all is well */
 export async function inspect(

@@ -7,6 +7,7 @@ const identities = 4;
 const each = 3;
 /** Image i of 2x1 px: its left pixel is i, its right one 100 + i, in all colours. */
 const dataset: FaceDataset = {
+  place: { folder: '' },
   count: identities * each,
   width: 2,
   height: 1,

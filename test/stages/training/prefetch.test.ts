@@ -1,0 +1,79 @@
+/** Batches from threads: the same bytes as made here, in order, in memory that is used again, and errors that come through. */
+import { expect, test } from 'vitest';
+import { ImageSet } from '../../../stages/data/image-set.js';
+import { firstOf } from '../../../stages/data/dataset.js';
+import { type BatchRecipe, openBatches, type TrainBatch } from '../../../stages/diffusion/train-batches.js';
+import { openBatches as openFrBatches } from '../../../stages/recognition/train-batches.js';
+import { Prefetch } from '../../../stages/training/prefetch.js';
+import { StageLab } from '../recognition/stage-lab.js';
+
+const diffusion = new URL('../../../stages/diffusion/batch-worker.js', import.meta.url);
+const recognition = new URL('../../../stages/recognition/batch-worker.js', import.meta.url);
+
+function recipeFor(lab: StageLab): BatchRecipe {
+  const { path } = lab.patterns({ identities: 6, each: 5, size: 8 });
+  return {
+    dataset: firstOf(ImageSet.open(path), { identities: 4, perIdentity: 3 }).place,
+    settings: {
+      seed: 4,
+      batch: 5,
+      steps: 50,
+      flip: true,
+      similarities: [-1, 0, 1],
+      pairs: { components: 8, dropout: 0.5 },
+    },
+  };
+}
+
+test.each([1, 3])(
+  'diffusion batches of %i threads are those made here, from any step on',
+  async (threads) => {
+    using lab = new StageLab();
+    const recipe = recipeFor(lab);
+    const here = openBatches(recipe);
+    await using batches = new Prefetch<TrainBatch>(diffusion, recipe, threads);
+    batches.begin(7, 27);
+    for (let step = 7; step < 27; step++) {
+      const batch = await batches.take();
+      expect(batch).toEqual(here.at(step));
+      batches.giveBack(batch);
+    }
+  },
+);
+
+test('recognition batches are those made here, also from a part of a part of a set', async () => {
+  using lab = new StageLab();
+  const { dataset } = recipeFor(lab);
+  const augmentation = {
+    flip: 0.5, crop: [0.5, 1], erasing: 0.5, erasingArea: [0.02, 0.1], brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.1,
+  } as { crop: [number, number]; erasingArea: [number, number] } & Record<'flip' | 'erasing' | 'brightness' | 'contrast' | 'saturation' | 'hue', number>; // prettier-ignore
+  const recipe = { dataset, settings: { seed: 4, batch: 5, augmentation } };
+  const here = openFrBatches(recipe);
+  await using batches = new Prefetch(recognition, recipe, 1);
+  batches.begin(0, 10);
+  for (let step = 0; step < 10; step++) expect(await batches.take()).toEqual(here.at(step));
+});
+
+test('memory that was given back is filled again', async () => {
+  using lab = new StageLab();
+  await using batches = new Prefetch<TrainBatch>(diffusion, recipeFor(lab), 1);
+  batches.begin(0, 9);
+  const first = await batches.take();
+  batches.giveBack(first);
+  expect(first.images.length).toBeGreaterThan(0);
+  await batches.take();
+  // Handed over to the thread: a buffer is in one thread only.
+  expect(first.images.length).toBe(0);
+});
+
+test('what goes wrong in a thread is thrown where the batch is taken', async () => {
+  using lab = new StageLab();
+  const recipe = recipeFor(lab);
+  await using batches = new Prefetch<TrainBatch>(
+    diffusion,
+    { ...recipe, dataset: { folder: lab.path() } },
+    1,
+  );
+  batches.begin(0, 5);
+  await expect(batches.take()).rejects.toThrow('no image set');
+});
