@@ -74,31 +74,26 @@ export async function openDevice(request: string, options: { threads: number }):
   }
   const probe = await PROBES[name](threads);
   if (!probe.works) throw new StageError(`device '${name}' does not work here: ${probe.why}`, probe.remedy);
-  return deviceOf(name, probe, threads, []);
+  return deviceOf(name, probe, []);
 }
 
 async function openBest(threads: number): Promise<Device> {
   const rejected: Rejection[] = [];
   for (const name of DEVICE_NAMES) {
     const probe = await PROBES[name](threads);
-    if (probe.works && !probe.drawback) return deviceOf(name, probe, threads, rejected);
+    if (probe.works && !probe.drawback) return deviceOf(name, probe, rejected);
     rejected.push({ name, ...(probe.works ? probe.drawback! : { why: probe.why, remedy: probe.remedy }) });
   }
   throw new StageError('no device works here', rejected.map(({ name, why }) => `${name}: ${why}`).join('; '));
 }
 
-function deviceOf(
-  name: DeviceName,
-  probe: Probe & { works: true },
-  threads: number,
-  rejected: Rejection[],
-): Device {
+function deviceOf(name: DeviceName, probe: Probe & { works: true }, rejected: Rejection[]): Device {
   channel(deviceChannel).publish(name);
   return {
     name,
     description: probe.description,
     rejected,
-    threads: probe.threaded ? threads : 1,
+    threads: probe.threads,
     compile: probe.compile,
   };
 }

@@ -42,7 +42,10 @@ async function installation(
     await mkdir(join(modules, path), { recursive: true });
     await writeFile(join(modules, path, 'index.js'), code);
     const type = code.includes('export ') ? 'module' : 'commonjs';
-    await writeFile(join(modules, path, 'package.json'), JSON.stringify({ main: 'index.js', type }));
+    await writeFile(
+      join(modules, path, 'package.json'),
+      JSON.stringify({ main: 'index.js', type, version: '4.22.0' }),
+    );
   }
   await build({
     entryPoints: ['stages/tensors/device.ts'],
@@ -177,20 +180,20 @@ describe('tensorflow', () => {
     expect(await answerIn(folder, OPEN_AUTO)).toEqual({
       name: 'tensorflow',
       description: 'TensorFlow with CUDA',
-      threads: 1,
+      threads: 2,
       rejected: [],
     });
   });
 
   test('without CUDA is passed by, but can be asked for', async () => {
-    const folder = await installation('no-cuda', { '@tensorflow/tfjs-node': tfjsNode(false) });
+    const folder = await installation('no-cuda', { '@tensorflow/tfjs-node-gpu': tfjsNode(false) });
     expect(await answerIn(folder, OPEN_AUTO)).toMatchObject({
       name: 'onnx',
       rejected: [
         {
           name: 'tensorflow',
-          why: '@tensorflow/tfjs-node works, but sees no CUDA device, and ONNX Runtime is faster on a CPU',
-          remedy: expect.stringContaining('CUDA 11'),
+          why: expect.stringMatching(/^it computes on the CPU, where ONNX Runtime is faster: ./),
+          remedy: expect.stringMatching(/./),
         },
         { name: 'webgpu' },
       ],
@@ -198,21 +201,70 @@ describe('tensorflow', () => {
     expect(await answerIn(folder, open('tensorflow'))).toEqual({ description: 'TensorFlow on the CPU' });
   });
 
-  test('whose library was not downloaded says so, and the CPU package is tried next', async () => {
-    const broken = `throw new Error('The Node.js native addon module (tfjs_binding.node) can not be found at path: /x. \\nPlease run');`;
-    const folder = await installation('broken', { '@tensorflow/tfjs-node-gpu': broken });
+  test('is told its threads before it starts, and keeps them', async () => {
+    const folder = await installation('threads', { '@tensorflow/tfjs-node-gpu': tfjsNode(false) });
+    const code = `
+      const threads = [];
+      for (const asked of [2, 1]) threads.push((await openDevice('tensorflow', { threads: asked })).threads);
+      answer({ threads, told: process.env.told });`;
+    const tell = `process.env.told = process.env.TF_NUM_INTRAOP_THREADS;`;
+    await writeFile(join(folder, 'node_modules/@tensorflow/tfjs-node-gpu/index.js'), tell + tfjsNode(false));
+    expect(await answerIn(folder, code)).toEqual({ threads: [2, 2], told: '2' });
+  });
+
+  test('of the CPU package has no CUDA, and the line brings the one that has', async () => {
+    const folder = await installation('cpu-package', { '@tensorflow/tfjs-node': tfjsNode(false) });
+    expect(await answerIn(folder, OPEN_AUTO)).toMatchObject({
+      rejected: [
+        {
+          why: expect.stringContaining('@tensorflow/tfjs-node has no CUDA'),
+          remedy: expect.stringContaining('npm install --no-save @tensorflow/tfjs-node-gpu@4.22.0'),
+        },
+        {},
+      ],
+    });
+  });
+
+  const noAddon = `throw new Error('The Node.js native addon module (tfjs_binding.node) can not be found at path: /x. \\nPlease run');`;
+
+  test('whose library was not downloaded says so', async () => {
+    const folder = await installation('no-addon', { '@tensorflow/tfjs-node-gpu': noAddon });
     expect(await answerIn(folder, open('tensorflow'))).toEqual({
       name: 'StageError',
       message:
-        "device 'tensorflow' does not work here: @tensorflow/tfjs-node-gpu: " +
-        'The Node.js native addon module (tfjs_binding.node) can not be found at path: /x',
-      remedy: 'npm rebuild @tensorflow/tfjs-node-gpu',
+        "device 'tensorflow' does not work here: @tensorflow/tfjs-node-gpu has no native library: " +
+        'its install script was not allowed to run, or failed',
+      remedy: expect.stringMatching(/^npm rebuild @tensorflow\/tfjs-node-gpu/),
     });
-    const both = await installation('broken-gpu', {
-      '@tensorflow/tfjs-node-gpu': broken,
+  });
+
+  test('without its library, the CPU package is tried next', async () => {
+    const folder = await installation('no-gpu-addon', {
+      '@tensorflow/tfjs-node-gpu': noAddon,
       '@tensorflow/tfjs-node': tfjsNode(false),
     });
-    expect(await answerIn(both, open('tensorflow'))).toEqual({ description: 'TensorFlow on the CPU' });
+    expect(await answerIn(folder, open('tensorflow'))).toEqual({ description: 'TensorFlow on the CPU' });
+  });
+
+  test('whose library cannot be loaded says what the loader says', async () => {
+    const unloadable = `throw new Error('libtensorflow.so.2: cannot open shared object file: No such file or directory');`;
+    const folder = await installation('no-library', { '@tensorflow/tfjs-node-gpu': unloadable });
+    expect(await answerIn(folder, open('tensorflow'))).toMatchObject({
+      message: expect.stringMatching(/tfjs-node-gpu does not start: libtensorflow\.so\.2: cannot open/),
+      remedy: expect.stringMatching(/^npm rebuild @tensorflow\/tfjs-node-gpu/),
+    });
+  });
+
+  test('of another version than tfjs is not even loaded', async () => {
+    const folder = await installation('old', { '@tensorflow/tfjs-node-gpu': `console.log('loaded')` });
+    await writeFile(
+      join(folder, 'node_modules/@tensorflow/tfjs-node-gpu/package.json'),
+      JSON.stringify({ main: 'index.js', version: '4.10.0' }),
+    );
+    expect(await answerIn(folder, open('tensorflow'))).toMatchObject({
+      message: expect.stringContaining('tfjs-node-gpu is 4.10.0, and 4.22.0 is needed'),
+      remedy: expect.stringMatching(/^npm install --no-save @tensorflow\/tfjs-node-gpu@4\.22\.0/),
+    });
   });
 });
 
