@@ -6,7 +6,7 @@ import type { Inventory } from '../cache/inventory.js';
 import type { StageKey } from '../digest.js';
 import { fromHere } from './invocation.js';
 import { type CommonOptions, integer, jsonOption, runsDirOf } from './options.js';
-import { columns, printJson, printLines } from './output.js';
+import { columns, printJson, printLines, roomOf } from './output.js';
 import { ago, durationSeconds, sizeBytes } from './quantities.js';
 import { Exit, UsageError, exitCodes } from './trouble.js';
 
@@ -96,7 +96,7 @@ async function gc(_: unknown, command: Command): Promise<void> {
         stays: choice.stays,
       });
     } else {
-      if (dryRun || verbose) printLines(listed(choice.goes, inventory, inWords));
+      if (dryRun || verbose) printLines(listed(choice.goes, inventory, inWords, roomOf(options)));
       if (!quiet || !met) printLines(summed(choice, dryRun, fromHere(root), inWords));
     }
     if (!met) {
@@ -122,12 +122,19 @@ function described({ what, name, used }: Unit, inventory: Inventory) {
   };
 }
 
-function listed(goes: readonly Unit[], inventory: Inventory, inWords: (bytes: number) => string): string[] {
+function listed(
+  goes: readonly Unit[],
+  inventory: Inventory,
+  inWords: (bytes: number) => string,
+  room: number | undefined,
+): string[] {
   return columns(
     goes.map((unit) => {
       const { what, stage, kind } = described(unit, inventory);
       return [ago(unit.used), inWords(unit.bytes), what, stage ?? '', kind ?? '', unit.name.slice(0, 12)];
     }),
+    undefined,
+    room,
   );
 }
 
@@ -135,7 +142,7 @@ const because: Record<StayReason, string> = {
   pinned: 'pinned',
   inUse: 'in use now',
   recentRun: 'of the last runs',
-  recentlyUsed: 'used since',
+  recentlyUsed: 'used since then',
   withinSize: 'within the size',
 };
 
@@ -152,7 +159,7 @@ function summed(choice: Choice, dryRun: boolean, root: string, inWords: (bytes: 
   });
   const stays = Object.entries(choice.stays)
     .filter(([, { units, bytes }]) => units > 0 || bytes > 0)
-    .map(([reason, { bytes }]) => `${because[reason as StayReason]} ${inWords(bytes)}`);
+    .map(([reason, { bytes }]) => `${inWords(bytes)} ${because[reason as StayReason]}`);
   return [
     `${dryRun ? 'would remove' : 'removed'} ${counts.join(', ') || 'nothing'}: ${inWords(choice.bytes - choice.left)}`,
     `${dryRun ? 'would stay' : 'stays'} in ${root}: ${inWords(choice.left)}${stays.length > 0 ? ` (${stays.join(', ')})` : ''}`,

@@ -11,7 +11,7 @@ import {
   runsDirOf,
   type ServerOptions,
 } from './options.js';
-import { colorsFor, columns, printJson, printLines } from './output.js';
+import { colorsFor, columns, printJson, printLines, roomOf } from './output.js';
 
 interface Options extends CommonOptions, ServerOptions {
   number?: number;
@@ -83,6 +83,7 @@ async function list(text: string | undefined, _: unknown, command: Command): Pro
         started.command.join(' '),
       ]),
       (cell, column, row) => (column === 1 ? paints[listed[row]!.head.state](cell) : cell),
+      roomOf(options),
     ),
   );
 }

@@ -1,6 +1,7 @@
 /** Where words go: data to stdout, talk to stderr; in colour only where somebody looks. */
 import type { WriteStream } from 'node:tty';
 import { createColors } from 'picocolors';
+import { fitted, GAP, widthsOf } from './fitting.js';
 
 export type Colors = ReturnType<typeof createColors>;
 
@@ -27,19 +28,29 @@ export function printLines(lines: Iterable<string>): void {
   if (text !== '') process.stdout.write(text);
 }
 
-/** Columns padded to their widest cell; the last one is not padded. Colours are put on by `paint`, which changes no width. */
+/** A terminal's line, for tables; undefined, and then nothing is cut, in a pipe and with -v. */
+export const roomOf = ({ verbose }: { verbose?: true }): number | undefined =>
+  verbose ? undefined : widthOf(process.stdout);
+
+type Paint = (cell: string, column: number, row: number) => string;
+
+/**
+ * Columns padded to their widest cell; the last one is not padded. Colours are put on by `paint`, which changes no width.
+ * @param room letters a line may have; what has more is cut
+ */
 export function columns(
   rows: readonly (readonly string[])[],
-  paint: (cell: string, column: number, row: number) => string = (cell) => cell,
+  paint: Paint = (cell) => cell,
+  room?: number,
 ): string[] {
-  const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
-  return rows.map((row, r) =>
+  const shown = room === undefined ? rows : fitted(rows, room);
+  const widths = widthsOf(shown);
+  return shown.map((row, r) =>
     row
       .map(
         (cell, i) => paint(cell, i, r) + (i === row.length - 1 ? '' : ' '.repeat(widths[i]! - cell.length)),
       )
-      .join('  ')
+      .join(' '.repeat(GAP))
       .trimEnd(),
   );
 }

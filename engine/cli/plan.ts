@@ -14,7 +14,7 @@ import {
   runsDirOf,
   type SelectOptions,
 } from './options.js';
-import { colorsFor, columns, printJson, printLines } from './output.js';
+import { colorsFor, columns, printJson, printLines, roomOf } from './output.js';
 
 interface Options extends CommonOptions, ExperimentOptions, SelectOptions {
   /** What the forecast is for. */
@@ -39,12 +39,13 @@ export const planVerb = (program: Command): Command =>
 
 export async function printPlan(experiment: Experiment, options: Options): Promise<void> {
   const decisions = await decisionsFor(experiment, options);
-  const [{ say, explain }, { fewReasons }, { forecastLines, forecastOf }, { cacheRoot }] = await Promise.all([
-    import('../plan/why.js'),
-    import('./screen/words.js'),
-    import('./forecast.js'),
-    import('../journal/run-folder.js'),
-  ]);
+  const [{ say, explain }, { fewReasons, planTally }, { forecastLines, forecastOf }, { cacheRoot }] =
+    await Promise.all([
+      import('../plan/why.js'),
+      import('./screen/words.js'),
+      import('./forecast.js'),
+      import('../journal/run-folder.js'),
+    ]);
   const { device, jobs } = options;
   const forecast = await forecastOf(experiment, decisions, {
     cacheRoot: cacheRoot(runsDirOf(options)),
@@ -71,23 +72,19 @@ export async function printPlan(experiment: Experiment, options: Options): Promi
     columns(
       rows.map(({ name, status, reasons }) => [name, status, why(name, reasons)]),
       (cell, column, row) => (column === 1 ? paints[rows[row]!.status](cell) : cell),
+      roomOf(options),
     ),
   );
   if (options.quiet) return;
+  const n = (wanted: string) => rows.filter(({ status }) => status === wanted).length;
   const lines = [
-    planInWords(rows.map(({ status }) => status)),
+    planTally({ cached: n('cached'), run: n('run'), maybe: n('maybe') }),
     ...forecastLines(forecast, options.verbose === true),
   ];
   process.stderr.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 const statusWords = { reuse: 'cached', run: 'run', maybe: 'maybe' } as const;
-
-function planInWords(statuses: readonly string[]): string {
-  const n = (status: string) => statuses.filter((one) => one === status).length;
-  const later = n('maybe') > 0 ? `, ${n('maybe')} may have to run after those` : '';
-  return `${n('cached')} cached, ${n('run')} to run${later}`;
-}
 
 /** Opens the cache, plans, and closes it. */
 export async function decisionsFor(

@@ -10,7 +10,7 @@ import {
   jsonOption,
   runsDirOf,
 } from './options.js';
-import { colorsFor, columns, printJson, printLines } from './output.js';
+import { colorsFor, columns, printJson, printLines, roomOf } from './output.js';
 import { UsageError } from './trouble.js';
 
 export const showVerb = (program: Command): Command =>
@@ -47,6 +47,7 @@ async function show(
   const head = findRun(runsDir, word);
   const record = recordOf(head);
   const { duration, fewMetrics, figure, memory } = await import('./screen/words.js');
+  const { localTime, sourceName } = await import('../plan/why.js');
   const { logFile } = await import('../journal/run-folder.js');
   const { devicesOf } = await import('../report/run.js');
   const folderOf = artifactsIn(runsDir);
@@ -89,7 +90,7 @@ async function show(
       : '';
     printLines([
       `${c.bold(started.name)} ${head.run}: ${head.state}`,
-      `${started.at} on ${started.host}, seed ${started.seed}, ${devicesOf(record)}, cemiflow ${started.version}${commit}`,
+      `${localTime(started.at)} on ${started.host}, seed ${started.seed}, ${devicesOf(record)}, cemiflow ${started.version}${commit}`,
       `cemiflow ${started.command.join(' ')}`,
       '',
       ...columns(
@@ -101,6 +102,8 @@ async function show(
           memory(peakRssBytes),
           error ?? fewMetrics(metrics),
         ]),
+        undefined,
+        roomOf(options),
       ),
     ]);
     return;
@@ -113,20 +116,25 @@ async function show(
     ...(end?.from ? [`made by run ${end.from.run} in ${duration(end.from.seconds)}`] : []),
     ...(one!.error === undefined ? [] : [`error: ${one!.error}`]),
     ...(end?.warnings ?? []).map((warning) => `warning: ${warning}`),
-    'with:',
-    ...Object.entries(planned.settings).map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`),
-    'inputs:',
-    ...Object.entries(planned.inputs).map(
-      ([name, sources]) =>
-        `  ${name}: ${sources.map((source) => (source.from === 'path' ? source.path : `${source.stage}.${source.output}`)).join(', ')}`,
+    ...titled('with', planned.settings, (value) => JSON.stringify(value)),
+    ...titled('inputs', planned.inputs, (sources) => sources.map(sourceName).join(', ')),
+    ...titled(
+      'outputs',
+      one!.outputs,
+      ({ type, digest, path }) =>
+        `${type} ${digest.slice(0, 12)} ${path === null ? '(no longer in the cache)' : fromHere(path)}`,
     ),
-    'outputs:',
-    ...Object.entries(one!.outputs).map(
-      ([name, { type, digest, path }]) =>
-        `  ${name}: ${type} ${digest.slice(0, 12)} ${path === null ? '(no longer in the cache)' : fromHere(path)}`,
-    ),
-    'metrics:',
-    ...Object.entries(one!.metrics).map(([name, value]) => `  ${name}: ${figure(value)}`),
+    ...titled('metrics', one!.metrics, figure),
     `log: ${fromHere(logFile(head.folder, stage))}`,
   ]);
+}
+
+/** [] where there is nothing to list. */
+function titled<T>(
+  title: string,
+  entries: Readonly<Record<string, T>>,
+  inWords: (value: T) => string,
+): string[] {
+  const lines = Object.entries(entries).map(([name, value]) => `  ${name}: ${inWords(value)}`);
+  return lines.length > 0 ? [`${title}:`, ...lines] : [];
 }

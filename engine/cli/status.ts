@@ -8,7 +8,7 @@ import {
   jsonOption,
   runsDirOf,
 } from './options.js';
-import { colorsFor, columns, printJson, printLines } from './output.js';
+import { colorsFor, columns, printJson, printLines, roomOf } from './output.js';
 import { decisionsFor } from './plan.js';
 
 export const statusVerb = (program: Command): Command =>
@@ -78,6 +78,7 @@ async function status(file: string | undefined, _: unknown, command: Command): P
       ]),
       (cell, column, row) =>
         column === 1 ? (rows[row]!.status === 'cached' ? c.cyan : c.yellow)(cell) : cell,
+      roomOf(options),
     ),
   );
 }

@@ -42,16 +42,17 @@ async function why(stage: string, file: string | undefined, _: unknown, command:
     nameOf: (path: string) => fromHere(path),
     sourceOf: (module: string) => join(packageRoot, module),
   };
+  const headings = { cached: 'is cached', run: 'runs', maybe: 'may run' } as const;
   const answers = asked.map((decision) => ({
     name: decision.stage,
-    status: decision.act === 'reuse' ? 'cached' : decision.act,
+    status: decision.act === 'reuse' ? ('cached' as const) : decision.act,
     reasons: explain(decision, experiment, (reason, instance) => where(reason, instance, around)),
   }));
   if (options.json) return printJson({ stages: answers });
   const c = colorsFor(process.stdout, options.color);
   printLines(
     answers.flatMap((answer) => [
-      `${c.bold(answer.name)} ${answer.status === 'cached' ? '' : answer.status === 'run' ? 'runs' : 'may run'}`.trimEnd(),
+      `${c.bold(answer.name)} ${headings[answer.status]}`,
       ...answer.reasons.map((reason) => `  ${reason}`),
     ]),
   );

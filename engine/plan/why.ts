@@ -26,7 +26,7 @@ export function say(reason: Reason): string {
         ? `the earlier result cannot be used: ${reason.detail}`
         : `output ${reason.output} of the earlier result cannot be used: ${reason.detail}`;
     case 'upstream-runs':
-      return `depends on ${list(reason.stages)}, which must run first`;
+      return `depends on ${list(stagesInWords(reason.stages))}, which must run first`;
     default:
       return unreachable(reason);
   }
@@ -50,7 +50,7 @@ export function explain(
   const { by, components, outputs } = decision.result;
   const attempt = by.attempt > 1 ? `, at attempt ${by.attempt}` : '';
   return [
-    `cached: made by run ${by.run} as ${by.stage} on ${by.at} in ${duration(by.seconds)} on ${by.device}${attempt}`,
+    `made by run ${by.run}${by.stage === decision.stage ? '' : ` as ${by.stage}`} at ${localTime(by.at)} in ${duration(by.seconds)} on ${by.device}${attempt}`,
     ...Object.entries(components.inputs).map(([name, digests]) => {
       const sources = instance?.inputs[name];
       const from = digests.map((digest, index) => {
@@ -69,7 +69,7 @@ export function explain(
 const inputName = (name: string) =>
   name.startsWith('code:') ? `program ${name.slice('code:'.length)}` : `input ${name}`;
 
-const sourceName = (source: InputSource) =>
+export const sourceName = (source: InputSource) =>
   source.from === 'path' ? source.path : `${source.stage}.${source.output}`;
 
 function inputChanged({ input, was, now }: Extract<Reason, { kind: 'input-changed' }>): string {
@@ -103,10 +103,27 @@ function value(setting: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
+/** Three points of a stage and more are one word: `samples@* (21)`. */
+function stagesInWords(names: readonly string[]): string[] {
+  const points = new Map<string, string[]>();
+  for (const name of names) {
+    const [stage] = name.split('@', 1) as [string];
+    points.set(stage, [...(points.get(stage) ?? []), name]);
+  }
+  return [...points].flatMap(([stage, all]) => (all.length > 2 ? `${stage}@* (${all.length})` : all));
+}
+
 /** All of a few names, or the first ones of many. */
 function list(names: readonly string[]): string {
   const shown = names.length > 6 ? [...names.slice(0, 5), `${names.length - 5} more`] : names;
   return shown.join(', ');
+}
+
+/** "2026-11-24 18:15:02", where the user is. */
+export function localTime(iso: string): string {
+  const then = new Date(iso);
+  const shifted = new Date(then.getTime() - then.getTimezoneOffset() * 60_000);
+  return shifted.toISOString().slice(0, 19).replace('T', ' ');
 }
 
 /** "3m12s", for people. */

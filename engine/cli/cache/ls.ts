@@ -8,7 +8,7 @@ import { namesIn } from '../../journal/needs.js';
 import { join } from 'node:path';
 import { fromHere } from '../invocation.js';
 import type { CommonOptions } from '../options.js';
-import { colorsFor, columns, printJson, printLines } from '../output.js';
+import { colorsFor, columns, printJson, printLines, roomOf } from '../output.js';
 import { ago } from '../quantities.js';
 import { count } from '../screen/words.js';
 import { withCache } from './opened.js';
@@ -85,6 +85,7 @@ export async function ls(stages: readonly string[], command: Command): Promise<v
           pinned ? 'pinned' : '',
         ]),
         (cell, column) => (column === 6 ? c.green(cell) : cell),
+        roomOf(options),
       ),
     );
     if (options.quiet) return;

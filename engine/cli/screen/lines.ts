@@ -3,7 +3,7 @@ import { say } from '../../plan/why.js';
 import type { RunEvent } from '../../run/events.js';
 import type { Colors } from '../output.js';
 import type { RunState } from './run-state.js';
-import { count, duration, fewMetrics, memory, printable, symbols } from './words.js';
+import { count, duration, fewMetrics, memory, planTally, printable, symbols } from './words.js';
 
 export interface LineOptions {
   colors: Colors;
@@ -20,13 +20,8 @@ export function linesFor(event: RunEvent, state: RunState, options: LineOptions)
     case 'planned': {
       if (quiet) return [];
       const [cached, run, maybe] = [state.planned('reuse'), state.planned('run'), state.planned('maybe')];
-      const parts = [
-        ...(cached > 0 ? [`${cached} cached`] : []),
-        ...(run > 0 ? [`${run} to run`] : []),
-        ...(maybe > 0 ? [`then ${maybe} as needed`] : []),
-      ];
       return [
-        `${c.bold(state.name)}: run ${state.run}, ${count(state.total, 'stage')}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`,
+        `${c.bold(state.name)}: run ${state.run}, ${count(state.total, 'stage')}: ${planTally({ cached, run, maybe })}`,
       ];
     }
     case 'stage-started': {

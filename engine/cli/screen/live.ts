@@ -5,6 +5,7 @@
 import type { WriteStream } from 'node:tty';
 import { createLogUpdate } from 'log-update';
 import type { RunEvent } from '../../run/events.js';
+import { cut, cutInside } from '../fitting.js';
 import { linesFor, type LineOptions } from './lines.js';
 import { type AtWork, noteOf, RunState } from './run-state.js';
 import type { Screen } from './screen.js';
@@ -96,16 +97,4 @@ export function liveScreen(stream: WriteStream, options: LineOptions, clock = Da
       leave();
     },
   };
-}
-
-function cut(text: string, room: number): string {
-  if (text.length <= room) return text;
-  return room < 2 ? '' : `${text.slice(0, room - 1)}…`;
-}
-
-/** The stage's name begins a name, and the point that tells it from its siblings ends it. */
-function cutInside(name: string, room: number): string {
-  if (name.length <= room) return name;
-  const head = Math.floor((room - 1) / 3);
-  return `${name.slice(0, head)}…${name.slice(name.length - (room - 1 - head))}`;
 }

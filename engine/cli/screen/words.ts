@@ -70,6 +70,16 @@ export function tally(counts: Readonly<Partial<Record<StageStatus, number>>>): s
   return said.length > 0 ? said.join(', ') : 'nothing to do';
 }
 
+/** What a plan comes to: "3 cached, 1 to run, then 11 as needed". */
+export function planTally({ cached, run, maybe }: { cached: number; run: number; maybe: number }): string {
+  const parts = [
+    ...(cached > 0 ? [`${cached} cached`] : []),
+    ...(run > 0 ? [`${run} to run`] : []),
+    ...(maybe > 0 ? [`then ${maybe} as needed`] : []),
+  ];
+  return parts.join(', ') || 'nothing to do';
+}
+
 /** How far a stage is, and when it will be done: from the rate since its first word, as a resume begins far in. */
 export class Pace {
   private first: { at: number; done: number } | undefined;

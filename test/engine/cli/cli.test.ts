@@ -156,7 +156,7 @@ test('status, why, show, logs and dag say where an experiment stands', async () 
     'top runs\n  with.value: 1 -> 3 (--set stages.top.with.value=3)',
   );
   expect(await said('why', 'x.yaml', 'sum@v=2')).toMatch(
-    /^sum@v=2\n {2}cached: made by run .+\n {2}input a: top\.out/,
+    /^sum@v=2 is cached\n {2}made by run .+\n {2}input a: top\.out/,
   );
   expect(await said('show')).toMatch(/sum@v=2 +fake +ok +[\d.]+s +.+ +sum 3/);
   expect(await said('show', 'latest', 'top')).toMatch(

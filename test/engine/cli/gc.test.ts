@@ -79,7 +79,7 @@ test('--keep-last spares what the last runs of each experiment used; what goes r
   expect(removedStages(dry)).toEqual(['end']);
   const { stdout } = await lab.cemiflow('gc', '--keep-last', '1', '-n');
   expect(stdout).toMatch(
-    /^just now {2}\d+ bytes {2}result {2}end {2}fake {2}[0-9a-f]{12}\nwould remove 1 result: \d+ bytes\nwould stay in runs\/cache: .+ \(of the last runs .+\)\n?$/,
+    /^just now {2}\d+ bytes {2}result {2}end {2}fake {2}[0-9a-f]{12}\nwould remove 1 result: \d+ bytes\nwould stay in runs\/cache: .+ \(.+ of the last runs\)\n?$/,
   );
   expect(await gc(lab, '--keep-last', '2')).toMatchObject({ removed: [], freedBytes: 0 });
   const done = await gc(lab, '--keep-last', '1');
