@@ -1,9 +1,10 @@
 /**
  * Networks in training and use, compiled on ONNX Runtime with one and two threads, beside the same networks in PyTorch and the same
- * functions as they are on tfjs' wasm backend, turn by turn. Weights and pixels are random; times do not depend on them.
+ * functions as they are on TensorFlow and on tfjs' wasm backend, turn by turn. Weights and pixels are random; times do not depend on them.
  */
 import { type Device, openDevice } from '../../stages/tensors/device.js';
 import type { Benchmark, Measured, Peer, Row } from './benchmark.js';
+import { DeviceProcess, type TaskAddress } from './device-process.js';
 import { type Contestant, minimum, race } from './measure.js';
 import { paper, quickstart, timedRecogniser } from './networks.js';
 import { embedding, recogniserTraining } from './recogniser-tasks.js';
@@ -33,27 +34,27 @@ const tolerance = 2e-3;
 export const computeUnet: Benchmark = {
   name: 'compute-unet',
   title: "the quickstart's CemiFace generator at 32 px, training step and DDIM step",
-  run: () => generatorTasks(quickstart, { wasm: true, seconds: 8 }),
+  run: () => measureTasks('generator', quickstart, { wasm: true, seconds: 8 }),
 };
 
 export const computeRecogniser: Benchmark = {
   name: 'compute-recogniser',
   title: "the quickstart's E_id at 32 px, training step and embedding",
-  run: () => recogniserTasks(quickstart, { wasm: true, seconds: 8 }),
+  run: () => measureTasks('recogniser', quickstart, { wasm: true, seconds: 8 }),
 };
 
 export const computePaperUnet: Benchmark = {
   name: 'compute-paper-unet',
   title: "the paper's CemiFace generator at 112 px with IR-SE50 as E_id, training step and DDIM step (10 GB)",
   onlyNamed: true,
-  run: () => generatorTasks(paper, { wasm: false, seconds: 60 }),
+  run: () => measureTasks('generator', paper, { wasm: false, seconds: 60 }),
 };
 
 export const computePaperFr: Benchmark = {
   name: 'compute-paper-fr',
   title: 'IR-SE50 at 112 px, training step and embedding',
   onlyNamed: true,
-  run: () => recogniserTasks(paper, { wasm: false, seconds: 60 }),
+  run: () => measureTasks('recogniser', paper, { wasm: false, seconds: 60 }),
 };
 
 interface Course {
@@ -63,28 +64,32 @@ interface Course {
   seconds: number;
 }
 
-async function generatorTasks(file: string, course: Course): Promise<Measured> {
-  const generator = await timedGenerator(file, await timedRecogniser(file));
-  return measureTasks([generatorTraining(generator), denoising(generator)], course);
-}
+export type Networks = 'generator' | 'recogniser';
 
-async function recogniserTasks(file: string, course: Course): Promise<Measured> {
+export async function tasksOf(networks: Networks, file: string): Promise<Task[]> {
   const recogniser = await timedRecogniser(file);
-  return measureTasks([recogniserTraining(recogniser), embedding(recogniser)], course);
+  if (networks === 'recogniser') return [recogniserTraining(recogniser), embedding(recogniser)];
+  const generator = await timedGenerator(file, recogniser);
+  return [generatorTraining(generator), denoising(generator)];
 }
 
-async function measureTasks(tasks: readonly Task[], { wasm, seconds }: Course): Promise<Measured> {
+async function measureTasks(networks: Networks, file: string, course: Course): Promise<Measured> {
+  const { wasm, seconds } = course;
   const rows: Row[] = [];
   const notes = new Set<string>();
-  for (const task of tasks) {
+  const absent = new Map<string, string>();
+  for (const [index, task] of (await tasksOf(networks, file)).entries()) {
     for (const threads of [1, 2]) {
       // One number of threads at a time: a training of the paper's size holds gigabytes.
-      const measured = await measureTask(task, threads, { wasm: wasm && threads === 1, seconds });
+      const measured = await measureTask(task, { networks, file, index }, threads, absent, {
+        wasm: wasm && threads === 1,
+        seconds,
+      });
       rows.push(...measured.rows);
       measured.notes.forEach((note) => notes.add(note));
     }
   }
-  return { rows, notes: [...notes] };
+  return { rows, notes: [...absent.values(), ...notes] };
 }
 
 interface Entrant extends Contestant {
@@ -96,7 +101,14 @@ interface Entrant extends Contestant {
   close(): unknown;
 }
 
-async function measureTask(task: Task, threads: number, { wasm, seconds }: Course): Promise<Measured> {
+/** @param absent what was seen not to be here, and why: it is not tried again */
+async function measureTask(
+  task: Task,
+  address: TaskAddress,
+  threads: number,
+  absent: Map<string, string>,
+  { wasm, seconds }: Course,
+): Promise<Measured> {
   const entrants: Entrant[] = [];
   const notes: string[] = [];
   const enter = async (name: string, open: () => Promise<readonly Entrant[]>) => {
@@ -109,7 +121,14 @@ async function measureTask(task: Task, threads: number, { wasm, seconds }: Cours
   await enter('onnx', () => onDevice(task, 'onnx', threads));
   const python = process.env['TORCH_PYTHON'];
   if (python) await enter('PyTorch', () => inTorch(task, python, threads));
-  else notes.push(noTorch);
+  else absent.set('PyTorch', noTorch);
+  if (!absent.has('tensorflow')) {
+    try {
+      entrants.push(await inProcess(address, 'tensorflow', threads));
+    } catch (error) {
+      absent.set('tensorflow', `not beside TensorFlow: ${(error as Error).message} (${withTensorflow})`);
+    }
+  }
   if (wasm) await enter('wasm', () => onDevice(task, 'wasm', 1));
   const [ours] = entrants;
   for (const { name, answers } of entrants)
@@ -126,7 +145,7 @@ async function measureTask(task: Task, threads: number, { wasm, seconds }: Cours
   const torch = peers
     .filter(({ name }) => name.startsWith('PyTorch'))
     .sort((a, b) => shortest(a) - shortest(b));
-  const others = peers.filter(({ name }) => name === 'wasm');
+  const others = peers.filter(({ name }) => name === 'tensorflow' || name === 'wasm');
   const rows = peers.map(({ name, seconds, processor }): Row => ({
     what: `${task.what}, ${name === 'wasm' ? name : `${name}, ${threads} thread${threads > 1 ? 's' : ''}`}`,
     seconds,
@@ -151,6 +170,16 @@ async function onDevice(task: Task, name: string, threads: number): Promise<Entr
     processor.push((user + system) / 1e6);
   };
   return [{ name, ready, run, processor, answers, close }];
+}
+
+const withTensorflow = 'test/native/tensorflow.sh makes a copy of the checkout where it is';
+
+async function inProcess(address: TaskAddress, name: string, threads: number): Promise<Entrant> {
+  const peer = await DeviceProcess.open(address, name, threads);
+  const answers = [(await peer.turn()).answer, (await peer.turn()).answer];
+  const processor: number[] = [];
+  const run = async () => processor.push((await peer.turn()).processor);
+  return { name, run, processor, answers, close: () => peer.close() };
 }
 
 /** One process, so that a large network is in memory once; it changes layout between turns. */
