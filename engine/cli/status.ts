@@ -25,11 +25,14 @@ async function status(file: string | undefined, _: unknown, command: Command): P
   if (options.gpus) return (await import('./status-gpus.js')).statusOfGpus(options);
   const experiment = await openExperiment(file, options);
   const decisions = await decisionsFor(experiment, options);
-  const [{ say, duration }, { listRuns }, { fewMetrics, fewReasons }] = await Promise.all([
-    import('../plan/why.js'),
-    import('../journal/reader.js'),
-    import('./screen/words.js'),
-  ]);
+  const [{ say, duration }, { listRuns }, { fewMetrics, fewReasons, leftInWords }, { leftBehind }] =
+    await Promise.all([
+      import('../plan/why.js'),
+      import('../journal/reader.js'),
+      import('./screen/words.js'),
+      import('../run/left-behind.js'),
+    ]);
+  const left = leftBehind(runsDirOf(options));
   const last = listRuns(runsDirOf(options)).find(({ started }) => started.name === experiment.name);
   const rows = experiment.stages.map(({ name, kind }) => {
     const decision = decisions.get(name)!;
@@ -63,9 +66,12 @@ async function status(file: string | undefined, _: unknown, command: Command): P
       experiment: experiment.name,
       lastRun: last ? { run: last.run, state: last.state, at: last.started.at } : null,
       stages: rows,
+      leftBehind: left,
     });
   }
   const c = colorsFor(process.stdout, options.color);
+  for (const one of left)
+    process.stderr.write(`left behind: ${leftInWords(one)}; the next run that has something to do ends it\n`);
   if (last && !options.quiet) process.stderr.write(`last run ${last.run}: ${last.state}\n`);
   printLines(
     columns(

@@ -25,13 +25,22 @@ export function groupSize(leader: number): number {
  * @param mark the value, or its beginning
  */
 export function endMarked(mark: string): void {
-  const wanted = `${MARK}=${mark}`;
-  for (const pid of pids()) {
-    if (pid === process.pid) continue;
-    const environment = read(`/proc/${pid}/environ`);
-    if (environment.startsWith(wanted) || environment.includes(`\0${wanted}`)) send(pid, 'SIGKILL');
-  }
+  for (const { pid, mark: found } of allMarked()) if (found.startsWith(mark)) endProcess(pid);
 }
+
+/** All processes that carry a mark, but for this one. */
+export function allMarked(): { pid: number; mark: string }[] {
+  return pids().flatMap((pid) => {
+    if (pid === process.pid) return [];
+    const mark = new RegExp(`(?:^|\\0)${MARK}=([^\\0]*)`).exec(read(`/proc/${pid}/environ`))?.[1];
+    return mark === undefined ? [] : [{ pid, mark }];
+  });
+}
+
+export const endProcess = (pid: number): void => send(pid, 'SIGKILL');
+
+/** The words of a process; '' where there is none any more. */
+export const commandOf = (pid: number): string => read(`/proc/${pid}/cmdline`).split('\0').join(' ').trim();
 
 /** The peak resident sizes so far of a process and its living descendants, added up; 0 where there is no /proc. */
 export function peakOfTree(pid: number): number {

@@ -15,6 +15,7 @@ import { makeCrew } from './crew.js';
 import type { RunEvent } from './events.js';
 import { discoverGpus } from './gpu-list.js';
 import { GpuLeases, gpusOf } from './gpus.js';
+import { endLeftBehind } from './left-behind.js';
 import { endMarked } from './process-group.js';
 import { RunBook } from './run-book.js';
 import { type FailureMode, schedule } from './scheduler.js';
@@ -132,6 +133,11 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
     stages: needed.map(asPlanned),
   });
   onEvent({ type: 'planned', folder: journal.folder, decisions, seconds });
+  if ([...decisions.values()].some(({ act }) => act !== 'reuse')) {
+    // They hold memory, GPUs and ports that the stages to come need.
+    const processes = endLeftBehind(options.runsDir);
+    if (processes.length > 0) onEvent({ type: 'left-behind', processes });
+  }
   const crew = makeCrew({
     run: journal.run,
     folder: journal.folder,

@@ -3,7 +3,7 @@ import { say } from '../../plan/why.js';
 import type { RunEvent } from '../../run/events.js';
 import type { Colors } from '../output.js';
 import type { RunState } from './run-state.js';
-import { count, duration, fewMetrics, memory, planTally, printable, symbols } from './words.js';
+import { count, duration, fewMetrics, leftInWords, memory, planTally, printable, symbols } from './words.js';
 
 export interface LineOptions {
   colors: Colors;
@@ -48,6 +48,10 @@ export function linesFor(event: RunEvent, state: RunState, options: LineOptions)
         `interrupted: ${running.join(', ')} ${running.length === 1 ? 'writes a checkpoint' : 'write checkpoints'}; once more to kill`,
       ];
     }
+    case 'left-behind':
+      return event.processes.map(
+        (left) => `${c.yellow(symbols.warning)} ended ${leftInWords(left)}, whose engine was killed`,
+      );
     case 'tracking':
       return quiet && !event.trouble ? [] : [event.trouble ? c.yellow(event.text) : c.dim(event.text)];
     case 'log':

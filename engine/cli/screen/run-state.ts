@@ -88,6 +88,7 @@ export class RunState {
         return;
       }
       case 'warning':
+      case 'left-behind':
       case 'retrying':
       case 'run-ended':
         return;

@@ -3,6 +3,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { inWords } from '../../cache/trouble.js';
 import type { StageStatus } from '../../journal/events.js';
 import { duration } from '../../plan/why.js';
+import { cut } from '../fitting.js';
+import type { LeftBehind } from '../../run/left-behind.js';
 import type { Progress } from '../../run/messages.js';
 
 /** A terminal that does not speak UTF-8 gets ASCII. */
@@ -79,6 +81,10 @@ export function planTally({ cached, run, maybe }: { cached: number; run: number;
   ];
   return parts.join(', ') || 'nothing to do';
 }
+
+/** "process 4711 (python3 -m http.server) of run 20261124-181502-ab12" */
+export const leftInWords = ({ pid, run, command }: LeftBehind): string =>
+  `process ${pid}${command === '' ? '' : ` (${cut(printable(command), 60)})`} of run ${run}`;
 
 /** How far a stage is, and when it will be done: from the rate since its first word, as a resume begins far in. */
 export class Pace {

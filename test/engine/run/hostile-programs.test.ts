@@ -269,6 +269,40 @@ test('kill -9 of the engine ends what its stage started in the background, too',
   expect((await lab.cemiflow('list')).stdout).toContain('interrupted');
 });
 
+test('what leaves its session outlives a killed engine: status names it, and the next run ends it, and nothing of another folder', async () => {
+  await using lab = Lab.create();
+  const daemon = (name: string) =>
+    `setsid sh -c 'echo $$ > "$STEER/${name}.started"; while :; do sleep 0.05; done' >/dev/null 2>&1 </dev/null &
+      while [ ! -e "$STEER/${name}.go" ]; do sleep 0.02; done
+      ${done}`;
+  const left = async (name: string, ...words: string[]) => {
+    lab.write(command(daemon(name)));
+    const run = lab.start('run', 'x.yaml', ...words);
+    const pid = await pidOf(lab, name);
+    run.kill('SIGKILL');
+    await run;
+    return pid;
+  };
+  const [pid, other] = [await left('one'), await left('two', '--runs-dir', 'elsewhere')];
+  try {
+    expect([pid, other].map(lives)).toEqual([true, true]);
+    const { stderr } = await lab.cemiflow('status', 'x.yaml');
+    expect(stderr).toMatch(
+      new RegExp(
+        `^left behind: process ${pid} \\(sh -c .+\\) of run \\d{8}-\\d{6}-....; the next run .+ ends it\n`,
+      ),
+    );
+    lab.write('  it: { uses: ./fake.js, with: { value: 1 } }\n');
+    expect((await lab.cemiflow('run', 'x.yaml')).stderr).toMatch(
+      new RegExp(`! ended process ${pid} \\(sh -c .+\\) of run .+, whose engine was killed\n`),
+    );
+    expect([pid, other].map(lives)).toEqual([false, true]);
+    expect((await lab.cemiflow('status', 'x.yaml')).stderr).not.toContain('left behind');
+  } finally {
+    if (lives(other)) process.kill(other, 'SIGKILL');
+  }
+});
+
 test('an outside file that changes while the stage reads it: the result is not kept', async () => {
   await using lab = Lab.create();
   writeFileSync(lab.path('photo'), 'before');
