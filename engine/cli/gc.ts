@@ -14,6 +14,7 @@ interface Options extends CommonOptions {
   keepLast?: number;
   olderThan?: number;
   maxSize?: number;
+  runs?: true;
   dryRun?: true;
 }
 
@@ -28,14 +29,17 @@ export const gcVerb = (program: Command): Command =>
       'remove, least recently used first, until the cache is no larger, e.g. 50GB',
       sizeBytes,
     )
+    .option('--runs', 'remove the folders of runs instead: journals, logs and reports; what they made stays')
     .option('-n, --dry-run', 'only say what would go')
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
 Each option spares more: what goes is what all of those given let go. Pinned runs and results (cemiflow cache pin) always stay, and
-so does what engines that run now use or work on. Journals, logs and reports of runs are not touched. What has gone is made
-again when an experiment asks for it.
+so does what engines that run now use or work on. What has gone is made again when an experiment asks for it.
+
+Journals, logs and reports of runs are only touched with --runs, and then only they. Nothing makes a journal again: list, show, compare and
+report no longer know that run. Runs that are pinned, going on, or not delivered to their tracking server stay.
 
 Exit codes: 0 ok, 1 the cache is still larger than --max-size, 2 bad usage.`,
     )
@@ -59,11 +63,16 @@ async function gc(_: unknown, command: Command): Promise<void> {
     import('../cache/trouble.js'),
   ]);
   const root = cacheRoot(runsDir);
+  if (options.runs && maxSize !== undefined)
+    throw new UsageError(
+      '--max-size is about the cache: the folders of runs are small',
+      'Give --keep-last or --older-than with --runs.',
+    );
   if (keepLast === undefined && olderThan === undefined && maxSize === undefined) {
     throw new UsageError(
-      'say what may go: without a limit gc would remove every result that is neither pinned nor in use',
-      'For example: cemiflow gc --keep-last 3, --older-than 30d or --max-size 50GB; with --dry-run it only says what would go. ' +
-        '`cemiflow cache ls` lists what there is.',
+      `say what may go: without a limit gc would remove every ${options.runs ? 'run that is not pinned' : 'result that is neither pinned nor in use'}`,
+      `For example: cemiflow gc ${options.runs ? '--runs --keep-last 3 or --runs --older-than 90d' : '--keep-last 3, --older-than 30d or --max-size 50GB'}; with --dry-run it only says what would go. ` +
+        `\`cemiflow ${options.runs ? 'list' : 'cache ls'}\` lists what there is.`,
     );
   }
   if (!existsSync(root))
@@ -72,16 +81,18 @@ async function gc(_: unknown, command: Command): Promise<void> {
       'Nothing has run there yet, or it is another --runs-dir.',
     );
   const cache = await openCache(root);
+  const waiting = () => {
+    if (!quiet) process.stderr.write('waiting: another cemiflow is removing things from this cache\n');
+  };
   try {
+    if (options.runs) return await (await import('./gc-runs.js')).gcRuns(cache, runsDir, options, waiting);
     const { choice, inventory } = await collect(cache, needsOfRuns(runsDir, keepLast ?? 0), {
       limits: {
         usedSince: olderThan === undefined ? undefined : Date.now() - olderThan * 1000,
         maxBytes: maxSize,
       },
       dryRun,
-      waiting: () => {
-        if (!quiet) process.stderr.write('waiting: another cemiflow is removing things from this cache\n');
-      },
+      waiting,
     });
     const met = maxSize === undefined || choice.left <= maxSize;
     if (options.json) {

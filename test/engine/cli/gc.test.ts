@@ -1,5 +1,5 @@
 /** `cemiflow gc` as a user meets it: what goes, what stays, what it says, beside a run that is going on. */
-import { existsSync, readdirSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { RunSummary } from '../../../engine/run/summary.js';
@@ -128,6 +128,62 @@ test('beside a run: what it has made, found and is making stays, and it ends wel
   lab.go('slow');
   expect(summaryOf(await running).status).toEqual({ top: 'cached', mid: 'ok', slow: 'ok' });
   expect(removedStages(await gc(lab, '--keep-last', '0'))).toEqual(['mid', 'slow', 'top']);
+});
+
+test('--runs removes old runs, not what they made; what is pinned, going on, not delivered or young stays', async () => {
+  await using lab = Lab.create();
+  lab.write(three());
+  const runs: string[] = [];
+  for (let i = 0; i < 4; i++) runs.push((await lab.run()).run);
+  const refused = await lab.cemiflow('gc', '--runs');
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toMatch(
+    /^cemiflow: say what may go: without a limit gc would remove every run that is not pinned\n/,
+  );
+  expect((await lab.cemiflow('gc', '--runs', '--max-size', '1GB')).stderr).toMatch(
+    /--max-size is about the cache/,
+  );
+
+  const gcRuns = async (...words: string[]) => {
+    const { stdout, stderr } = await lab.cemiflow('gc', '--runs', '--json', ...words);
+    if (stdout === '') throw new Error(stderr);
+    const said = JSON.parse(stdout) as { removed: { run: string }[]; stays: Record<string, number> };
+    const valid = schemaOf('gc-runs');
+    expect(valid(said), JSON.stringify(valid.errors)).toBe(true);
+    return { gone: said.removed.map(({ run }) => run), stays: said.stays };
+  };
+  const none = { pinned: 0, running: 0, undelivered: 0, recentRun: 0, young: 0 };
+  expect(await gcRuns('--older-than', '1d')).toEqual({ gone: [], stays: { ...none, young: 4 } });
+
+  await lab.cemiflow('cache', 'pin', runs[0]!);
+  // As a courier that was killed leaves it.
+  mkdirSync(lab.path('runs', runs[1]!, 'tracking'));
+  writeFileSync(
+    lab.path('runs', runs[1]!, 'tracking/x.json'),
+    JSON.stringify({
+      format: 'cemiflow-tracking/1',
+      uri: 'http://127.0.0.1:9',
+      experiment: 'e',
+      complete: false,
+    }),
+  );
+  lab.write('  slow: { uses: ./fake.js, with: { hold: slow } }\n');
+  const running = lab.start('run', 'x.yaml', '--json');
+  await lab.started('slow');
+  const stays = { pinned: 1, running: 1, undelivered: 1, recentRun: 1, young: 0 };
+  lab.write(three());
+  runs.push((await lab.run()).run);
+  const dry = await gcRuns('--keep-last', '1', '-n');
+  expect(dry).toEqual({ gone: [runs[2], runs[3]], stays });
+  expect((await lab.cemiflow('gc', '--runs', '--keep-last', '1', '-n')).stdout).toMatch(
+    /\nwould remove 2 runs: .+\nwould stay in runs: 4 runs \(1 pinned, 1 going on, 1 not delivered yet: cemiflow sync, 1 of the last runs\)$/,
+  );
+  expect(existsSync(lab.path('runs', runs[2]!))).toBe(true);
+  expect(await gcRuns('--keep-last', '1')).toEqual(dry);
+  expect(runs.map((run) => existsSync(lab.path('runs', run)))).toEqual([true, true, false, false, true]);
+  lab.go('slow');
+  expect(summaryOf(await running).status).toEqual({ slow: 'ok' });
+  expect((await lab.run()).status).toEqual({ top: 'cached', mid: 'cached', end: 'cached' });
 });
 
 test('what failed attempts left, and the checkpoint of a run that was killed, go by age', async () => {
