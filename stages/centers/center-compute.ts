@@ -7,7 +7,8 @@ import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
-import { cosineOf, embedAll, normaliseRows, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { cosineOf, normaliseRows, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { embedAll, type Embeddings, piecesOf } from '../recognition/embeddings.js';
 import { momentsOf } from '../similarity/moments.js';
 import { openDevice } from '../tensors/device.js';
 import { writeCenters } from './centers.js';
@@ -22,7 +23,7 @@ export async function run(context: StageContext<CenterComputeSettings>): Promise
   // Before the work, so that a wrong model is told at once.
   const rows = from === 'classifier' ? classifierRows(recogniser, dataset) : undefined;
 
-  const embeddings = await embedAll(recogniser, dataset, {
+  using embeddings = await embedAll(recogniser, dataset, {
     flip,
     checkpoint: { folder: deviceFolder(context, device), name: 'dataset' },
     signal: context.signal,
@@ -30,16 +31,17 @@ export async function run(context: StageContext<CenterComputeSettings>): Promise
     progress: (done) => context.progress(done, dataset.count),
   });
   recogniser.dispose();
-  const centers = rows ?? meanCenters(embeddings, dataset.labels, dataset.identities, dimension);
+  const centers = rows ?? meanCenters(embeddings, dataset.labels, dataset.identities);
 
   const { labels, count, identities } = dataset;
-  const similarity = Float32Array.from(labels, (label, i) =>
-    cosineOf(embeddings, i, centers, label, dimension),
-  );
+  const similarity = new Float32Array(count);
+  for (const { first, rows: piece, count: n } of piecesOf(embeddings))
+    for (let i = 0; i < n; i++)
+      similarity[first + i] = cosineOf(piece, i, centers, labels[first + i]!, dimension);
   const { mean, std } = momentsOf(similarity);
   context.metric('similarity/mean', mean);
   context.metric('similarity/std', std);
-  warnOfStrangers(context, embeddings, labels, centers, dimension, mean);
+  warnOfStrangers(context, embeddings, labels, centers, mean);
 
   const { provenance } = recogniser.config;
   writeCenters(context.output('centers'), {
@@ -70,39 +72,36 @@ function classifierRows({ classifier, dimension }: Recogniser, { identities }: F
 
 /**
  * Normalised means of unit embeddings, by label. An identity without images keeps a row of zeros.
- * @param embeddings unit rows, [N, D]
- * @returns          [identities, D]
+ * @param labels [N]
+ * @returns      [identities, D]
  */
-export function meanCenters(
-  embeddings: Float32Array,
-  labels: Int32Array,
-  identities: number,
-  dimension: number,
-): Float32Array {
+export function meanCenters(embeddings: Embeddings, labels: Int32Array, identities: number): Float32Array {
+  const { dimension } = embeddings;
   const sums = new Float32Array(identities * dimension);
-  labels.forEach((label, i) => {
-    for (let k = 0; k < dimension; k++)
-      sums[label * dimension + k] = sums[label * dimension + k]! + embeddings[i * dimension + k]!;
-  });
+  for (const { first, count, rows } of piecesOf(embeddings))
+    for (let i = 0; i < count; i++) {
+      const own = labels[first + i]! * dimension;
+      for (let k = 0; k < dimension; k++) sums[own + k] = sums[own + k]! + rows[i * dimension + k]!;
+    }
   return normaliseRows(sums, dimension);
 }
 
 /** Classifier rows of another data set with as many identities would give centers that mean nothing: their images would be no nearer than strangers'. */
 function warnOfStrangers(
   context: Pick<StageContext, 'warn'>,
-  embeddings: Float32Array,
+  embeddings: Embeddings,
   labels: Int32Array,
   centers: Float32Array,
-  dimension: number,
   own: number,
 ): void {
+  const { dimension } = embeddings;
   const identities = centers.length / dimension;
   if (identities < 2) return;
-  const others = momentsOf(
-    Float32Array.from(labels, (label, i) =>
-      cosineOf(embeddings, i, centers, (label + 1) % identities, dimension),
-    ),
-  ).mean;
+  let sum = 0;
+  for (const { first, count, rows } of piecesOf(embeddings))
+    for (let i = 0; i < count; i++)
+      sum += cosineOf(rows, i, centers, (labels[first + i]! + 1) % identities, dimension);
+  const others = sum / embeddings.count;
   if (own - others < 0.05)
     context.warn(
       `images are hardly nearer to their own center (mean similarity ${own.toFixed(3)}) than to another's (${others.toFixed(3)}): was the model trained on this dataset?`,

@@ -103,10 +103,10 @@ export class RowCheckpoint<Name extends string = string> {
     renameSync(`${this.#state}.part`, this.#state);
   }
 
-  /** Bytes of rows [from, from + count) of a column. */
-  read(name: Name, from: number, count: number): Uint8Array {
+  /** Bytes of rows [from, from + count) of a column. @param into filled with them, where given */
+  read(name: Name, from: number, count: number, into?: Uint8Array): Uint8Array {
     const column = this.#columns.get(name)!;
-    const bytes = new Uint8Array(count * column.stride);
+    const bytes = into ?? new Uint8Array(count * column.stride);
     if (count > 0 && !readAll(this.#open(column), bytes, from * column.stride))
       throw new Error(`${column.file} is cut short`);
     return bytes;

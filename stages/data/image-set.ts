@@ -32,19 +32,23 @@ export interface DatasetPlace {
   rows?: Int32Array;
 }
 
-/** What stages that consume faces need; an ImageSet, or a part of one. */
-export interface FaceDataset {
-  readonly place: DatasetPlace;
+/** Images of one size that are read by number. */
+export interface ImageRows {
   readonly count: number;
   readonly width: number;
   readonly height: number;
+  /** Pixels of these images, uint8 [indices.length, height, width, 3]. @param into filled with them, where given */
+  read(indices: ArrayLike<number>, into?: Uint8Array): Uint8Array;
+}
+
+/** What stages that consume faces need; an ImageSet, or a part of one. */
+export interface FaceDataset extends ImageRows {
+  readonly place: DatasetPlace;
   /** Labels are 0 .. identities - 1. */
   readonly identities: number;
   /** int32 [count] */
   readonly labels: Int32Array;
   readonly info: ImageSetInfo;
-  /** Pixels of these images, uint8 [indices.length, height, width, 3]. */
-  read(indices: ArrayLike<number>, into?: Uint8Array): Uint8Array;
 }
 
 const shardBytes = 64 * 2 ** 20;
@@ -143,7 +147,9 @@ export class ImageSet implements FaceDataset {
 
 /** Writes an image set one image, or some, at a time. */
 export class ImageSetWriter {
-  #labels: number[] = [];
+  /** Doubled as it fills. */
+  #labels = new Int32Array(1024);
+  #count = 0;
   #shards: { file: string; count: number }[] = [];
   #shard: NpyWriter | undefined;
 
@@ -158,7 +164,7 @@ export class ImageSetWriter {
   }
 
   get count(): number {
-    return this.#labels.length;
+    return this.#count;
   }
 
   /**
@@ -175,14 +181,19 @@ export class ImageSetWriter {
         3,
       ]);
       this.#shard.append(pixels.subarray(from, from + stride));
-      this.#labels.push(label);
+      if (this.#count === this.#labels.length) {
+        const labels = new Int32Array(2 * this.#count);
+        labels.set(this.#labels);
+        this.#labels = labels;
+      }
+      this.#labels[this.#count++] = label;
     }
   }
 
   /** @returns what set.json says. `identities` is one more than the largest label, or the number of names. */
   finish(rest: { names?: string[]; provenance: SetProvenance }): ImageSetInfo {
     this.#closeShard();
-    const labels = Int32Array.from(this.#labels);
+    const labels = this.#labels.slice(0, this.#count);
     const identities = rest.names?.length ?? labels.reduce((a, b) => Math.max(a, b + 1), 0);
     const info: ImageSetInfo = {
       format: 'cemiflow-images/1',

@@ -6,13 +6,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../contract.js';
-import { readNpyAs, writeNpy } from './npy.js';
+import type { ImageRows } from './image-set.js';
+import { NpyWriter, readNpyAs, writeNpy } from './npy.js';
+import { NpyImages } from './npy-images.js';
 import type { SetProvenance } from './provenance.js';
 
 export interface VerificationProtocol {
   name: string;
-  /** uint8 [M, height, width, 3] */
-  images: Uint8Array;
+  /** [M] */
+  images: ImageRows;
   /** int32 [P, 2] */
   pairs: Int32Array;
   /** uint8 [P] */
@@ -29,42 +31,65 @@ export interface VerificationInfo {
   provenance: SetProvenance;
 }
 
-/** @param identitiesDisjoint whether no person is in two folds */
-export function writeVerification(
-  folder: string,
-  size: { width: number; height: number },
-  protocols: readonly (VerificationProtocol & { identitiesDisjoint: boolean })[],
-  provenance: SetProvenance,
-): VerificationInfo {
-  const { width, height } = size;
-  const info: VerificationInfo = {
-    format: 'cemiflow-verification/1',
-    width,
-    height,
-    protocols: [],
-    provenance,
-  };
-  for (const { name, images, pairs, same, folds, identitiesDisjoint } of protocols) {
-    const count = images.length / (width * height * 3);
-    const inside = join(folder, name);
-    mkdirSync(inside, { recursive: true });
-    writeNpy(join(inside, 'images.npy'), images, [count, height, width, 3]);
-    writeNpy(join(inside, 'pairs.npy'), pairs, [same.length, 2]);
-    writeNpy(join(inside, 'same.npy'), same, [same.length]);
-    writeNpy(join(inside, 'folds.npy'), folds, [folds.length]);
-    info.protocols.push({
-      name,
-      images: count,
-      pairs: same.length,
-      folds: new Set(folds).size,
-      identitiesDisjoint,
-    });
-  }
-  writeFileSync(join(folder, 'set.json'), JSON.stringify(info, null, 1));
-  return info;
+/** Which images of a protocol are compared. */
+export interface ProtocolPairs {
+  pairs: Int32Array;
+  same: Uint8Array;
+  folds: Int32Array;
+  /** Whether no person is in two folds. */
+  identitiesDisjoint: boolean;
 }
 
-/** Opens a folder; a protocol's arrays are read when asked for. Throws StageError where it is no verification set. */
+/** Writes a verification set, its images some at a time. */
+export class VerificationWriter {
+  readonly #info: VerificationInfo;
+
+  constructor(
+    readonly folder: string,
+    { width, height }: { width: number; height: number },
+    provenance: SetProvenance,
+  ) {
+    this.#info = { format: 'cemiflow-verification/1', width, height, protocols: [], provenance };
+  }
+
+  /** Begins a protocol; it counts once it is finished. */
+  begin(name: string): ProtocolWriter {
+    const { width, height, protocols } = this.#info;
+    const inside = join(this.folder, name);
+    mkdirSync(inside, { recursive: true });
+    const images = new NpyWriter(join(inside, 'images.npy'), 'uint8', [height, width, 3]);
+    return {
+      add: (pixels) => images.append(pixels),
+      finish({ pairs, same, folds, identitiesDisjoint }) {
+        images.close();
+        writeNpy(join(inside, 'pairs.npy'), pairs, [same.length, 2]);
+        writeNpy(join(inside, 'same.npy'), same, [same.length]);
+        writeNpy(join(inside, 'folds.npy'), folds, [folds.length]);
+        protocols.push({
+          name,
+          images: images.rows,
+          pairs: same.length,
+          folds: new Set(folds).size,
+          identitiesDisjoint,
+        });
+      },
+    };
+  }
+
+  /** Writes what set.json says, and returns it. */
+  finish(): VerificationInfo {
+    writeFileSync(join(this.folder, 'set.json'), JSON.stringify(this.#info, null, 1));
+    return this.#info;
+  }
+}
+
+export interface ProtocolWriter {
+  /** @param pixels uint8 [n, height, width, 3] */
+  add(pixels: Uint8Array): void;
+  finish(pairs: ProtocolPairs): void;
+}
+
+/** Opens a folder; a protocol's pairs are read when asked for, its images one by one. Throws StageError where it is no verification set. */
 export function openVerification(folder: string): {
   info: VerificationInfo;
   protocol(name: string): VerificationProtocol;
@@ -81,11 +106,10 @@ export function openVerification(folder: string): {
     info,
     protocol(name) {
       const inside = join(folder, name);
-      const images = readNpyAs(join(inside, 'images.npy'), 'uint8').data;
+      const images = new NpyImages(join(inside, 'images.npy'), info.width, info.height);
       const pairs = readNpyAs(join(inside, 'pairs.npy'), 'int32').data;
-      const count = images.length / (info.width * info.height * 3);
-      if (pairs.some((row) => row < 0 || row >= count))
-        throw new StageError(`${inside}: a pair names an image outside 0..${count - 1}`);
+      if (pairs.some((row) => row < 0 || row >= images.count))
+        throw new StageError(`${inside}: a pair names an image outside 0..${images.count - 1}`);
       return {
         name,
         images,

@@ -13,9 +13,10 @@ import { RowCheckpoint } from '../checkpoint/rows.js';
 import { type JsonObject, type StageContext, StageError } from '../contract.js';
 import { openDataset } from '../data/dataset.js';
 import { type FaceDataset, ImageSet, ImageSetWriter } from '../data/image-set.js';
-import { writeNpy } from '../data/npy.js';
+import { NpyWriter, writeNpy } from '../data/npy.js';
 import { realDataBehind, type SetProvenance } from '../data/provenance.js';
-import { cosineOf, embedAll, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { cosineOf, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { embedAll } from '../recognition/embeddings.js';
 import { type Device, openDevice } from '../tensors/device.js';
 import { Random } from '../tensors/random.js';
 import { type ConditionInputs, styleStatistics } from './conditions.js';
@@ -178,13 +179,12 @@ async function chooseIdentities(
   recogniser: Recogniser,
   checkpoint: string,
 ): Promise<Identities> {
-  const all = await embedAll(recogniser, inquiry, {
+  using all = await embedAll(recogniser, inquiry, {
     checkpoint: { folder: checkpoint, name: 'inquiry' },
     signal: context.signal,
     log: context.log,
   });
-  const { dimension } = recogniser;
-  const { kept: rows, seen } = filterInquiries(all, dimension, settings.inquiryFilter, settings.identities);
+  const { kept: rows, embeddings, seen } = filterInquiries(all, settings.inquiryFilter, settings.identities);
   const asked = settings.identities ?? inquiry.count;
   const alike = seen - rows.length;
   context.log(
@@ -195,9 +195,6 @@ async function chooseIdentities(
       `${settings.identities} identities were asked for, ${rows.length} are made: of ${inquiry.count} inquiry images ${alike} are too like an earlier one. ` +
         'More inquiry images, or a higher with.inquiryFilter, would give more.',
     );
-  const embeddings = Float32Array.from(
-    rows.flatMap((row) => [...all.subarray(row * dimension, (row + 1) * dimension)]),
-  );
   return { rows, embeddings, asked, losses: { 'inquiry images too alike': alike } };
 }
 
@@ -285,6 +282,9 @@ function statistics(values: Float32Array): { mean: number; std: number } {
   return { mean, std: Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length) };
 }
 
+/** In the report's pictures. */
+const shownIdentities = 8;
+
 interface SetParts {
   settings: SampleSettings;
   inquiry: ImageSet;
@@ -307,43 +307,46 @@ async function writeSet(folder: string, parts: SetParts): Promise<void> {
   const { perIdentity, oversample } = settings;
   const stride = inquiry.width * inquiry.height * 3;
   const writer = ImageSetWriter.open(folder, inquiry);
-  const generated: number[] = [];
-  const wanted: number[] = [];
-  const measured: number[] = [];
+  const inquiries = new NpyWriter(join(folder, 'inquiry.npy'), 'uint8', [inquiry.height, inquiry.width, 3]);
+  const each = oversample + perIdentity;
+  const generated = new Uint8Array(rows.length * each);
+  const wanted = new Float32Array(generated.length).fill(NaN);
+  const measured = new Float32Array(generated.length).fill(NaN);
+  const image = new Uint8Array(stride);
+  const made = new Uint8Array(perIdentity * stride);
   const sheet: Uint8Array[] = [];
   const columns = Math.min(perIdentity, 10);
-  const own = inquiry.read(rows);
-  for (const identity of rows.keys()) {
-    const image = own.subarray(identity * stride, (identity + 1) * stride);
-    for (let i = 0; i < oversample; i++) {
-      writer.add(image, identity);
-      generated.push(0);
-      wanted.push(NaN);
-      measured.push(NaN);
-    }
-    const made = images.read('pixels', identity * perIdentity, perIdentity);
-    writer.add(made, identity);
+  for (const [identity, row] of rows.entries()) {
+    inquiries.append(inquiry.read([row], image));
+    for (let i = 0; i < oversample; i++) writer.add(image, identity);
+    writer.add(images.read('pixels', identity * perIdentity, perIdentity, made), identity);
     for (let k = 0; k < perIdentity; k++) {
-      generated.push(1);
-      wanted.push(m[k % m.length]!);
-      measured.push(similarity[identity * perIdentity + k]!);
+      const at = identity * each + oversample + k;
+      generated[at] = 1;
+      wanted[at] = m[k % m.length]!;
+      measured[at] = similarity[identity * perIdentity + k]!;
     }
-    if (identity < 8) {
-      sheet.push(image);
-      for (let k = 0; k < columns; k++) sheet.push(made.subarray(k * stride, (k + 1) * stride));
-    }
+    if (identity < shownIdentities) sheet.push(image.slice(), ...imagesOf(made.slice(), stride, columns));
   }
   writer.finish({ provenance });
-  writeNpy(join(folder, 'inquiry.npy'), own, [rows.length, inquiry.height, inquiry.width, 3]);
+  inquiries.close();
   writeNpy(join(folder, 'inquiry-rows.npy'), Int32Array.from(rows), [rows.length]);
-  writeNpy(join(folder, 'generated.npy'), Uint8Array.from(generated), [generated.length]);
-  writeNpy(join(folder, 'm.npy'), Float32Array.from(wanted), [wanted.length]);
-  writeNpy(join(folder, 'similarity.npy'), Float32Array.from(measured), [measured.length]);
+  writeNpy(join(folder, 'generated.npy'), generated, [generated.length]);
+  writeNpy(join(folder, 'm.npy'), wanted, [wanted.length]);
+  writeNpy(join(folder, 'similarity.npy'), measured, [measured.length]);
   await writeSheet(join(folder, 'sample.png'), sheet, inquiry, columns + 1);
   // One column of a grid over m: sets of different m, from the same inquiry images and noise, stand side by side.
-  const shown = Array.from({ length: Math.min(8, rows.length) }, (_, identity) => identity);
+  const shown = Array.from({ length: Math.min(shownIdentities, rows.length) }, (_, identity) => identity);
   const first = shown.map((identity) => images.read('pixels', identity * perIdentity, 1));
   await writeSheet(join(folder, 'strip.png'), first, inquiry, 1);
-  const inquiries = shown.map((identity) => own.subarray(identity * stride, (identity + 1) * stride));
-  await writeSheet(join(folder, 'inquiry.png'), inquiries, inquiry, 1);
+  await writeSheet(
+    join(folder, 'inquiry.png'),
+    shown.map((identity) => inquiry.read([rows[identity]!])),
+    inquiry,
+    1,
+  );
 }
+
+/** The first `count` of images that lie one after the other. */
+const imagesOf = (pixels: Uint8Array, stride: number, count: number): Uint8Array[] =>
+  Array.from({ length: count }, (_, i) => pixels.subarray(i * stride, (i + 1) * stride));

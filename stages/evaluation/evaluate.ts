@@ -6,8 +6,9 @@ import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { writeNpy } from '../data/npy.js';
 import { openVerification, type VerificationProtocol } from '../data/verification-set.js';
-import { tooAlike } from '../recognition/collapse.js';
-import { cosineOf, embedAll, type EmbeddedImages, openRecogniser } from '../recognition/embed.js';
+import { Spread, tooAlike } from '../recognition/collapse.js';
+import { cosineOf, openRecogniser } from '../recognition/embed.js';
+import { embedAll, type Embeddings, piecesOf } from '../recognition/embeddings.js';
 import { openDevice } from '../tensors/device.js';
 import { collapsed } from '../training/collapse.js';
 import { protocolCard } from './card.js';
@@ -47,8 +48,8 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
   for (const name of names) {
     const protocol = verification.protocol(name);
     checkProtocol(protocol);
-    const images = imagesOf(protocol, info);
-    const embeddings = await embedAll(recogniser, images, {
+    const { images } = protocol;
+    using embeddings = await embedAll(recogniser, images, {
       flip,
       checkpoint: { folder: deviceFolder(context, device), name },
       signal: context.signal,
@@ -56,14 +57,16 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
       progress: (done) => context.progress(embedded + done, total, name),
     });
     embedded += images.count;
-    if (!embeddings.every(Number.isFinite))
+    const spread = new Spread(embeddings.dimension);
+    for (const { rows } of piecesOf(embeddings)) spread.add(rows);
+    if (!Number.isFinite(spread.value))
       throw new StageError(
         `${name}: the model gives embeddings that are no finite numbers`,
         'Train it again.',
       );
-    const alike = tooAlike(embeddings, recogniser.dimension);
+    const alike = tooAlike(spread);
     if (alike) collapsed(context, onCollapse, `${name}: ${alike}`, remedy);
-    const scores = scorePairs(embeddings, protocol, recogniser.dimension);
+    const scores = scorePairs(embeddings, protocol);
     const points = rocOf(scores, protocol.same);
     results[name] = { images: images.count, ...measure(context, protocol, scores, points, far) };
     for (const point of points) roc.push(`${name},${point.far},${point.tar},${point.threshold}`);
@@ -123,33 +126,17 @@ function checkProtocol({ name, same, folds, pairs }: VerificationProtocol): void
       throw new StageError(`${name}: folds are not numbered 0 to ${used.size - 1}: ${fold} is missing`);
 }
 
-function imagesOf(
-  { images }: VerificationProtocol,
-  { width, height }: { width: number; height: number },
-): EmbeddedImages {
-  const stride = width * height * 3;
-  return {
-    count: images.length / stride,
-    width,
-    height,
-    read(rows) {
-      const pixels = new Uint8Array(rows.length * stride);
-      for (let i = 0; i < rows.length; i++)
-        pixels.set(images.subarray(rows[i]! * stride, (rows[i]! + 1) * stride), i * stride);
-      return pixels;
-    },
-  };
-}
-
 /** The cosine of each pair; images are embedded once, however many pairs they are in. */
-function scorePairs(
-  embeddings: Float32Array,
-  { pairs, same }: VerificationProtocol,
-  dimension: number,
-): Float32Array {
-  return Float32Array.from(same, (_, pair) =>
-    cosineOf(embeddings, pairs[2 * pair]!, embeddings, pairs[2 * pair + 1]!, dimension),
-  );
+function scorePairs(embeddings: Embeddings, { pairs, same }: VerificationProtocol): Float32Array {
+  const { dimension } = embeddings;
+  const [one, other] = [new Float32Array(dimension), new Float32Array(dimension)];
+  const scores = new Float32Array(same.length);
+  for (let pair = 0; pair < scores.length; pair++) {
+    embeddings.read(pairs[2 * pair]!, one);
+    embeddings.read(pairs[2 * pair + 1]!, other);
+    scores[pair] = cosineOf(one, 0, other, 0, dimension);
+  }
+  return scores;
 }
 
 /** Whether the mean accuracy is what one answer to all pairs would give, by three standard errors. Some hundred pairs tell nothing. */

@@ -2,6 +2,7 @@
  * Frechet distance of two sets of embeddings, as FID has it (Heusel et al., NeurIPS 2017) with another network:
  *   |mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2)
  */
+import type { Embeddings } from '../recognition/embeddings.js';
 import { symmetricEigen } from './symmetric-eigen.js';
 
 /** Mean and covariance of a set of embeddings. */
@@ -12,19 +13,21 @@ export interface Gaussian {
   covariance: Float64Array;
 }
 
-/**
- * @param embeddings [N, D]
- * @param rows       which of them, two or more
- */
-export function gaussianOf(embeddings: Float32Array, rows: ArrayLike<number>, dimension: number): Gaussian {
+/** @param rows which of the embeddings, two or more */
+export function gaussianOf(embeddings: Embeddings, rows: ArrayLike<number>): Gaussian {
+  const { dimension } = embeddings;
   const count = rows.length;
+  const row = new Float32Array(dimension);
   const mean = new Float64Array(dimension);
-  for (let i = 0; i < count; i++)
-    for (let k = 0; k < dimension; k++) mean[k] = mean[k]! + embeddings[rows[i]! * dimension + k]! / count;
+  for (let i = 0; i < count; i++) {
+    embeddings.read(rows[i]!, row);
+    for (let k = 0; k < dimension; k++) mean[k] = mean[k]! + row[k]! / count;
+  }
   const covariance = new Float64Array(dimension * dimension);
   const centred = new Float64Array(dimension);
   for (let i = 0; i < count; i++) {
-    for (let k = 0; k < dimension; k++) centred[k] = embeddings[rows[i]! * dimension + k]! - mean[k]!;
+    embeddings.read(rows[i]!, row);
+    for (let k = 0; k < dimension; k++) centred[k] = row[k]! - mean[k]!;
     for (let a = 0; a < dimension; a++) {
       const share = centred[a]! / (count - 1);
       for (let b = a; b < dimension; b++)

@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import type { QualitySettings } from '../../schemas/generated/stages/quality.js';
 import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
-import { type FaceDataset, ImageSet } from '../data/image-set.js';
-import { subset } from '../data/dataset.js';
+import { rowsWhere, subset } from '../data/dataset.js';
+import { type FaceDataset, type ImageRows, ImageSet } from '../data/image-set.js';
 import { readNpyAs, writeNpy } from '../data/npy.js';
-import { cosineOf, embedAll, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { NpyImages } from '../data/npy-images.js';
+import { cosineOf, openRecogniser, type Recogniser } from '../recognition/embed.js';
+import { embedAll, type Embeddings, piecesOf } from '../recognition/embeddings.js';
 import { momentsOf } from '../similarity/moments.js';
 import { openDevice } from '../tensors/device.js';
 import { Random } from '../tensors/random.js';
@@ -41,33 +43,32 @@ export async function run(context: StageContext<QualitySettings>): Promise<void>
   const total = set.count + reference.count;
   const folder = deviceFolder(context, device);
   const options = { flip, signal: context.signal, log: context.log };
-  const embeddings = await embedAll(judge, set, {
+  using embeddings = await embedAll(judge, set, {
     ...options,
     checkpoint: { folder, name: 'dataset' },
     progress: (done) => context.progress(done, total),
   });
-  const others = await embedAll(judge, reference, {
+  using others = await embedAll(judge, reference, {
     ...options,
     checkpoint: { folder, name: 'reference' },
     progress: (done) => context.progress(set.count + done, total),
   });
-  const { dimension } = judge;
-
   if (made.inquiry) {
-    const inquiry = await judge.embed(made.inquiry, set.width, set.height, { flip });
-    const similarity = Float32Array.from(set.labels, (label, i) =>
-      cosineOf(embeddings, i, inquiry, label, dimension),
-    );
+    using inquiry = await embedAll(judge, made.inquiry, {
+      ...options,
+      checkpoint: { folder, name: 'inquiry' },
+    });
+    const similarity = similaritiesTo(inquiry, embeddings, set.labels);
     const { mean, std } = momentsOf(similarity);
     metrics['similarity/mean'] = mean;
     metrics['similarity/std'] = std;
     writeNpy(join(context.output('result'), 'similarity.npy'), similarity, [set.count]);
   } else context.log('no similarity to inquiry images: the set has none, and no input inquiry is given');
 
-  const { intra, inter } = meanSimilarities(embeddings, set.labels, dimension);
+  const { intra, inter } = meanSimilarities(embeddings, set.labels, set.identities);
   if (Number.isFinite(intra)) metrics['intra/mean'] = intra;
   if (Number.isFinite(inter)) metrics['inter/mean'] = inter;
-  Object.assign(metrics, frechet(context, { embeddings, others, dimension, most: frechetImages }));
+  Object.assign(metrics, frechet(context, { embeddings, others, most: frechetImages }));
   metrics['sharpness'] = sharpnessOf(set) / sharpnessOf(reference);
   judge.dispose();
 
@@ -82,11 +83,27 @@ export async function run(context: StageContext<QualitySettings>): Promise<void>
   writeFileSync(join(context.output('result'), 'result.json'), JSON.stringify(result, null, 1));
 }
 
+/** The cosine of each image and the inquiry image of its identity, [N]. */
+function similaritiesTo(inquiry: Embeddings, embeddings: Embeddings, labels: Int32Array): Float32Array {
+  const { dimension } = inquiry;
+  const similarity = new Float32Array(labels.length);
+  const own = new Float32Array(dimension);
+  let of = -1;
+  for (const { first, count, rows } of piecesOf(embeddings))
+    for (let i = 0; i < count; i++) {
+      const label = labels[first + i]!;
+      // Images of a person mostly follow each other.
+      if (label !== of) inquiry.read((of = label), own);
+      similarity[first + i] = cosineOf(rows, i, own, 0, dimension);
+    }
+  return similarity;
+}
+
 interface Made {
   /** The images to measure. */
   set: FaceDataset;
-  /** The inquiry image of each identity, uint8 [identities, H, W, 3], where there are such. */
-  inquiry?: Uint8Array;
+  /** The inquiry image of each identity, where there are such. */
+  inquiry?: ImageRows;
 }
 
 /** Of a set from generate (generated.npy and inquiry.npy beside it), the generated images: copies of the inquiry image would flatter it. */
@@ -98,18 +115,18 @@ function openMade(context: StageContext<QualitySettings>): Made {
   if (!existsSync(marks))
     return context.has('inquiry') ? { set: all, inquiry: inquiryOf(context, all) } : { set: all };
   const generated = readNpyAs(marks, 'uint8').data;
-  const rows = Int32Array.from(Array.from(generated.keys()).filter((row) => generated[row] === 1));
+  const rows = rowsWhere(generated.length, (row) => generated[row] === 1);
   if (rows.length === 0)
     throw new StageError('the dataset holds copies of inquiry images only', 'Generate some images.');
   const set = subset(all, rows);
   const inquiry = context.has('inquiry')
     ? inquiryOf(context, all)
-    : readNpyAs(join(path, 'inquiry.npy'), 'uint8').data;
+    : new NpyImages(join(path, 'inquiry.npy'), all.width, all.height);
   return { set, inquiry };
 }
 
 /** The first image of each label of the input `inquiry`. */
-function inquiryOf(context: StageContext<QualitySettings>, set: FaceDataset): Uint8Array {
+function inquiryOf(context: StageContext<QualitySettings>, set: FaceDataset): ImageRows {
   const inquiry = ImageSet.open(context.input('inquiry').path);
   if (inquiry.identities !== set.identities)
     throw new StageError(
@@ -121,10 +138,17 @@ function inquiryOf(context: StageContext<QualitySettings>, set: FaceDataset): Ui
       `the inquiry images are ${inquiry.width}x${inquiry.height}, the dataset ${set.width}x${set.height}`,
       'Give inquiry images of the same size.',
     );
-  const first = Array.from({ length: set.identities }, (_, label) => inquiry.labels.indexOf(label));
+  const first = new Int32Array(set.identities).fill(-1);
+  for (let row = inquiry.count - 1; row >= 0; row--) first[inquiry.labels[row]!] = row;
   const missing = first.indexOf(-1);
   if (missing >= 0) throw new StageError(`the input inquiry has no image of identity ${missing}`);
-  return inquiry.read(first);
+  const { width, height } = inquiry;
+  const read: ImageRows['read'] = (labels, into) =>
+    inquiry.read(
+      Int32Array.from(labels, (label) => first[label]!),
+      into,
+    );
+  return { count: set.identities, width, height, read };
 }
 
 /** A judge that made the set, or learnt from its E_id's weights, is none. */
@@ -140,10 +164,11 @@ function warnOfPartiality(context: Pick<StageContext, 'warn'>, judge: Recogniser
  */
 function frechet(
   context: Pick<StageContext, 'log'>,
-  given: { embeddings: Float32Array; others: Float32Array; dimension: number; most: number },
+  given: { embeddings: Embeddings; others: Embeddings; most: number },
 ): { frechet: number; frechet_floor: number } | object {
-  const { embeddings, others, dimension, most } = given;
-  const [made, real] = [embeddings.length / dimension, others.length / dimension];
+  const { embeddings, others, most } = given;
+  const { count: made, dimension } = embeddings;
+  const real = others.count;
   const side = Math.min(made, Math.floor(real / 2), most);
   if (side < 2) {
     context.log(`no Frechet distance: there are ${made} images`);
@@ -156,9 +181,9 @@ function frechet(
   const draw = (count: number, purpose: string) => new Random(0, 'frechet', purpose).permutation(count);
   const order = draw(real, 'reference');
   const halves = [order.subarray(0, side), order.subarray(side, 2 * side)].map((rows) =>
-    gaussianOf(others, rows, dimension),
+    gaussianOf(others, rows),
   ) as [ReturnType<typeof gaussianOf>, ReturnType<typeof gaussianOf>];
-  const set = gaussianOf(embeddings, draw(made, 'dataset').subarray(0, side), dimension);
+  const set = gaussianOf(embeddings, draw(made, 'dataset').subarray(0, side));
   return {
     frechet: (frechetDistance(halves[0], set) + frechetDistance(halves[1], set)) / 2,
     frechet_floor: frechetDistance(...halves),

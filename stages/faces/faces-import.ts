@@ -7,14 +7,14 @@ import type { FacesImportSettings } from '../../schemas/generated/stages/faces-i
 import { type InputArtifact, type JsonObject, type StageContext, StageError } from '../contract.js';
 import { ImageSetWriter } from '../data/image-set.js';
 import type { SetProvenance } from '../data/provenance.js';
-import { writeVerification } from '../data/verification-set.js';
+import { VerificationWriter } from '../data/verification-set.js';
 import { findPhotos, type PhotoFolder } from './import/folder.js';
 import { type LedgerLine, ledgerLines, lossesOf, summarise, writeLedger } from './import/ledger.js';
 import { lookAtAll } from './import/look.js';
 import { isUsable, LookedStore, type Sight } from './import/looked.js';
 import { onePersonOnly, type Person, select } from './import/selection.js';
 import { drawPairs } from './pairs/draw.js';
-import { type ListedPair, photosOf, protocolName, protocolOf } from './pairs/pair.js';
+import { type ListedPair, photosOf, protocolName, writeProtocol } from './pairs/pair.js';
 
 type Settings = Required<Omit<FacesImportSettings, 'split'>> & {
   split: { verification: number; inquiry: number };
@@ -78,15 +78,16 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
     writePeople(context.output('inquiry'), size, selection.inquiry, store, provenance);
   const identityOf = (photo: number) => found.photos[photo]!.identity;
   const name = settings.protocol || protocolName(source);
-  writeVerification(
+  const verification = new VerificationWriter(
     context.output('verification'),
     { width: size, height: size },
-    pairs.length > 0 ? [protocolOf(name, pairs, identityOf, (photos) => store.read(photos))] : [],
     provenance({
       identities: new Set([...inPairs].map(identityOf)).size,
       images: inPairs.size,
     }),
   );
+  if (pairs.length > 0) writeProtocol(verification, name, pairs, identityOf, (photos) => store.read(photos));
+  verification.finish();
   writeLedger(context.output('ledger'), summary, lines, {
     alignment: alignmentOf(settings),
     pairs: pairs.length,

@@ -6,7 +6,7 @@ import type { FacesRenderSettings } from '../../schemas/generated/stages/faces-r
 import type { JsonObject, StageContext } from '../contract.js';
 import { ImageSetWriter } from '../data/image-set.js';
 import type { SetProvenance } from '../data/provenance.js';
-import { writeVerification } from '../data/verification-set.js';
+import { VerificationWriter } from '../data/verification-set.js';
 import type { Order } from './render/order.js';
 import { type Production, takePictures } from './render/production.js';
 import { planProtocol, PROTOCOLS, type VerificationSettings } from './render/protocols.js';
@@ -95,23 +95,20 @@ export async function run(context: StageContext<FacesRenderSettings>): Promise<v
     writer.finish({ provenance: provenance(seed, how, people, orders.count) });
   }
 
-  const protocols = [];
-  for (const { name, orders, pairs, same, folds } of plans) {
-    const images = new Uint8Array(orders.length * stride);
-    const order = (i: number): Order => orders[i]!;
-    await take({ count: orders.length, order }, `protocol ${name}`, (pixels, first) =>
-      images.set(pixels, first * stride),
-    );
-    protocols.push({ name, images, pairs, same, folds, identitiesDisjoint: true });
-  }
-  const people = protocols.length * settings.verification.identities;
+  const people = plans.length * settings.verification.identities;
   const images = plans.reduce((sum, plan) => sum + plan.orders.length, 0);
-  writeVerification(
+  const verification = new VerificationWriter(
     context.output('verification'),
     { width: size, height: size },
-    protocols,
     provenance(seed, { ...look(vary), ...settings.verification }, people, images),
   );
+  for (const { name, orders, pairs, same, folds } of plans) {
+    const protocol = verification.begin(name);
+    const order = (i: number): Order => orders[i]!;
+    await take({ count: orders.length, order }, `protocol ${name}`, (pixels) => protocol.add(pixels));
+    protocol.finish({ pairs, same, folds, identitiesDisjoint: true });
+  }
+  verification.finish();
   if (total > 0) context.metric('images_per_second', total / ((performance.now() - started) / 1000));
 }
 

@@ -7,13 +7,14 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { VerificationPairsSettings } from '../../schemas/generated/stages/verification-pairs.js';
 import { type InputArtifact, type JsonObject, type StageContext, StageError } from '../contract.js';
+import { rowsWhere } from '../data/dataset.js';
 import { ImageSet } from '../data/image-set.js';
 import { writeNpy } from '../data/npy.js';
-import { writeVerification } from '../data/verification-set.js';
+import { VerificationWriter } from '../data/verification-set.js';
 import { type LedgerFile, readLedgerFiles } from './import/ledger.js';
 import { drawPairs, drawSharedPairs, mostFolds } from './pairs/draw.js';
 import { readPairs } from './pairs/file.js';
-import { type ListedPair, photosOf, protocolName, protocolOf } from './pairs/pair.js';
+import { type ListedPair, photosOf, protocolName, writeProtocol } from './pairs/pair.js';
 
 type Settings = Required<VerificationPairsSettings>;
 type Context = StageContext<VerificationPairsSettings>;
@@ -32,26 +33,19 @@ export async function run(context: Context): Promise<void> {
   const made: JsonObject = given
     ? { pairs: 'given', given: given.lines, used: pairs.length }
     : { pairs: 'drawn', folds: settings.folds, pairsPerFold: settings.pairsPerFold, pairsSeed: context.seed };
-  writeVerification(
+  const verification = new VerificationWriter(
     context.output('verification'),
     { width, height },
-    [
-      protocolOf(
-        settings.protocol || protocolName(provenance.realData.join('-') || 'pairs'),
-        pairs,
-        identityOf,
-        (some) => dataset.read(some),
-      ),
-    ],
     {
       ...provenance,
       delivered: { identities: people.size, images: rows.length },
       settings: { ...provenance.settings, ...made },
     },
   );
-  const others = Int32Array.from(
-    Array.from(dataset.labels.keys()).filter((row) => !people.has(dataset.labels[row]!)),
-  );
+  const name = settings.protocol || protocolName(provenance.realData.join('-') || 'pairs');
+  writeProtocol(verification, name, pairs, identityOf, (some) => dataset.read(some));
+  verification.finish();
+  const others = rowsWhere(dataset.count, (row) => !people.has(dataset.labels[row]!));
   writeOthers(context.output('others'), context.input('dataset').digest, others);
   context.log(
     `${pairs.length} pairs in ${folds} folds, of ${rows.length} faces of ${people.size} people; ${others.length} faces are of others`,

@@ -5,7 +5,7 @@ import { type StageContext, StageError } from '../contract.js';
 import type { FaceDataset } from '../data/image-set.js';
 import type { Device } from '../tensors/device.js';
 import { collapsed, Streak } from '../training/collapse.js';
-import { chanceAccuracy, nearestClassAccuracy, tooAlike } from './collapse.js';
+import { chanceAccuracy, nearestClassAccuracy, Spread, tooAlike } from './collapse.js';
 import { openRecogniser } from './embed.js';
 import type { TrainSettings } from './settings.js';
 
@@ -86,7 +86,7 @@ export async function examine(
       'the trained network gives embeddings that are no finite numbers',
       `Lower with.lr (now ${settings.lr}).`,
     );
-  const alike = tooAlike(embeddings, dimension);
+  const alike = tooAlike(new Spread(dimension).add(embeddings));
   if (alike)
     return collapsed(context, settings.onCollapse, `training has collapsed: ${alike}`, remedyFor(settings));
   if (accuracy > chanceAccuracy(dataset.identities, count)) return;

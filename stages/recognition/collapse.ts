@@ -15,23 +15,34 @@ export function chanceAccuracy(classes: number, images: number): number {
  * How far rows lie apart: their mean squared distance to their mean, E|x|^2 - |E x|^2.
  * 0 where all are equal; of unit rows that point everywhere near 1.
  */
-export function spread(rows: Float32Array, dimension: number): number {
-  const count = rows.length / dimension;
-  let squares = 0;
-  for (let k = 0; k < dimension; k++) {
-    let sum = 0;
-    for (let i = k; i < rows.length; i += dimension) {
-      sum += rows[i]!;
-      squares += rows[i]! ** 2 / count;
-    }
-    squares -= (sum / count) ** 2;
+export class Spread {
+  readonly #sums: Float64Array;
+  #squares = 0;
+  #count = 0;
+
+  constructor(readonly dimension: number) {
+    this.#sums = new Float64Array(dimension);
   }
-  return squares;
+
+  /** @param rows [n, D] */
+  add(rows: Float32Array): this {
+    for (let i = 0; i < rows.length; i++) {
+      const value = rows[i]!;
+      this.#sums[i % this.dimension] = this.#sums[i % this.dimension]! + value;
+      this.#squares += value * value;
+    }
+    this.#count += rows.length / this.dimension;
+    return this;
+  }
+
+  get value(): number {
+    const count = this.#count;
+    return this.#sums.reduce((rest, sum) => rest - (sum / count) ** 2, this.#squares / count);
+  }
 }
 
 /** What is wrong with embeddings that are all alike, in words; undefined where they differ. */
-export function tooAlike(rows: Float32Array, dimension: number): string | undefined {
-  const apart = spread(rows, dimension);
+export function tooAlike({ value: apart }: Spread): string | undefined {
   return apart < 0.01
     ? `all embeddings are alike (mean squared distance to their mean ${apart.toPrecision(2)}; they are unit vectors)`
     : undefined;

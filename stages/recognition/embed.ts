@@ -3,10 +3,7 @@
  * generation and evaluation measure with.
  */
 import * as tf from '@tensorflow/tfjs';
-import { Cadence } from '../checkpoint/cadence.js';
-import { RowCheckpoint } from '../checkpoint/rows.js';
 import { StageError } from '../contract.js';
-import type { FaceDataset } from '../data/image-set.js';
 import type { SetProvenance } from '../data/provenance.js';
 import type { Device } from '../tensors/device.js';
 import { bind } from '../tensors/network.js';
@@ -120,64 +117,6 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
 /** About a million pixels a batch, within 8 to 256 images: enough to keep threads busy, little enough for any memory. */
 export function batchOf(size: number): number {
   return Math.max(8, Math.min(256, Math.round(2 ** 18 / (size * size))));
-}
-
-/** The images to embed: a whole data set, or any others that can be read by number. */
-export type EmbeddedImages = Pick<FaceDataset, 'count' | 'width' | 'height' | 'read'>;
-
-export interface EmbedAllOptions extends EmbedOptions {
-  /** Where the embeddings are kept while they are made, and what they are called among others there. */
-  checkpoint: { folder: string; name: string };
-  signal: AbortSignal;
-  log: (line: string) => void;
-  /** Told the images done. */
-  progress?: (done: number) => void;
-}
-
-/**
- * Embeddings of many images, batch by batch. Killed and called again it goes on where its checkpoint ends, to the same bytes.
- *
- * @returns unit rows, float32 [count, dimension]
- */
-export async function embedAll(
-  recogniser: Recogniser,
-  images: EmbeddedImages,
-  { checkpoint, signal, log, progress, ...embed }: EmbedAllOptions,
-): Promise<Float32Array> {
-  const { dimension, batch } = recogniser;
-  const { count, width, height } = images;
-  const out = new Float32Array(count * dimension);
-  const rows = new RowCheckpoint(checkpoint.folder, checkpoint.name, { embeddings: 4 * dimension }, log);
-  const resumed = rows.count;
-  if (resumed > 0) {
-    log(`resuming the embeddings of ${checkpoint.name} at image ${resumed} of ${count}`);
-    out.set(new Float32Array(rows.read('embeddings', 0, resumed).buffer));
-  }
-  const cadence = new Cadence();
-  let done = resumed;
-  const save = () => {
-    rows.append({ embeddings: out.subarray(rows.count * dimension, done * dimension) });
-    rows.save();
-  };
-  try {
-    progress?.(done);
-    while (done < count) {
-      if (signal.aborted) {
-        save();
-        throw signal.reason;
-      }
-      const part = Int32Array.from({ length: Math.min(batch, count - done) }, (_, i) => done + i);
-      out.set(await recogniser.embed(images.read(part), width, height, embed), done * dimension);
-      done += part.length;
-      progress?.(done);
-      if (cadence.due) await cadence.save(save);
-    }
-    // What follows may be long, too: the embeddings of another set.
-    if (rows.count > 0 && rows.count < count) save();
-  } finally {
-    rows.close();
-  }
-  return out;
 }
 
 /** Divides each row by its length, in place. A zero row stays zero. */

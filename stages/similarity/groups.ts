@@ -1,6 +1,7 @@
 /**
  * How images are split into similarity groups (CemiFace, Sec. 3.1), and what Table 9 says of each group. Pure.
  */
+import { RowsByLabel } from '../data/rows-by-label.js';
 
 /**
  * The group of each image. Each person's images are ranked by similarity, most similar first, and cut into `groups`
@@ -12,14 +13,11 @@
  * @returns          0 .. groups - 1, [N]; 0 is the most similar
  */
 export function groupByRank(similarity: Float32Array, labels: Int32Array, groups: number): Int32Array {
-  const rows = new Map<number, number[]>();
-  labels.forEach((label, row) => {
-    const own = rows.get(label);
-    if (own) own.push(row);
-    else rows.set(label, [row]);
-  });
+  const identities = labels.reduce((most, label) => Math.max(most, label + 1), 0);
+  const byLabel = new RowsByLabel(labels, identities);
   const group = new Int32Array(labels.length);
-  for (const [label, own] of rows) {
+  for (let label = 0; label < identities; label++) {
+    const own = byLabel.of(label).slice();
     own.sort((a, b) => similarity[b]! - similarity[a]! || a - b);
     const shift = (label * 0.6180339887498949) % 1;
     own.forEach((row, rank) => (group[row] = Math.floor(((rank + shift) * groups) / own.length)));

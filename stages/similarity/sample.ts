@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { FaceDataset } from '../data/image-set.js';
+import { RowsByLabel } from '../data/rows-by-label.js';
 
 const gap = 2;
 
@@ -17,7 +18,7 @@ export async function drawSample(
   similarity: Float32Array,
   people: number,
 ): Promise<void> {
-  const shown = groups.map((rows) => middleOf(rows, similarity, dataset.labels));
+  const shown = groups.map((rows) => middleOf(rows, similarity, dataset));
   const everywhere = [...shown[0]!.keys()].filter((label) => shown.every((group) => group.has(label)));
   const candidates = everywhere.length > 0 ? everywhere : [...new Set(dataset.labels)];
   const columns = Math.min(people, candidates.length);
@@ -52,17 +53,21 @@ export async function drawSample(
 }
 
 /** By label, the row in the middle of the person's rows in a group, by similarity. */
-function middleOf(rows: Int32Array, similarity: Float32Array, labels: Int32Array): Map<number, number> {
-  const byLabel = new Map<number, number[]>();
-  for (const row of rows) {
-    const own = byLabel.get(labels[row]!);
-    if (own) own.push(row);
-    else byLabel.set(labels[row]!, [row]);
-  }
-  return new Map(
-    [...byLabel].map(([label, own]) => {
-      own.sort((a, b) => similarity[b]! - similarity[a]!);
-      return [label, own[own.length >> 1]!];
-    }),
+function middleOf(
+  rows: Int32Array,
+  similarity: Float32Array,
+  { labels, identities }: Pick<FaceDataset, 'labels' | 'identities'>,
+): Map<number, number> {
+  const byLabel = new RowsByLabel(
+    rows.map((row) => labels[row]!),
+    identities,
   );
+  const middle = new Map<number, number>();
+  for (let label = 0; label < identities; label++) {
+    const own = byLabel.of(label).map((i) => rows[i]!);
+    if (own.length === 0) continue;
+    own.sort((a, b) => similarity[b]! - similarity[a]!);
+    middle.set(label, own[own.length >> 1]!);
+  }
+  return middle;
 }

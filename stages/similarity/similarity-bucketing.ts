@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { SimilarityBucketingSettings } from '../../schemas/generated/stages/similarity-bucketing.js';
 import { readCenters } from '../centers/centers.js';
 import { type StageContext, StageError } from '../contract.js';
-import { openDataset } from '../data/dataset.js';
+import { openDataset, rowsWhere } from '../data/dataset.js';
 import { writeNpy } from '../data/npy.js';
 import { figuresOf, groupByRank } from './groups.js';
 import { drawSample } from './sample.js';
@@ -24,7 +24,7 @@ export async function run(context: StageContext<SimilarityBucketingSettings>): P
     );
   const group = groupByRank(similarity, dataset.labels, groupCount);
   const rows = Array.from({ length: groupCount }, (_, index) =>
-    Int32Array.from(Array.from(group.keys()).filter((row) => group[row] === index)),
+    rowsWhere(group.length, (row) => group[row] === index),
   );
   const empty = rows.findIndex((members) => members.length === 0);
   if (empty >= 0)

@@ -1,5 +1,5 @@
 /** A verification pair, and how pairs of photographs become a protocol of a verification set. */
-import type { VerificationProtocol } from '../../data/verification-set.js';
+import type { ProtocolPairs, VerificationWriter } from '../../data/verification-set.js';
 
 export interface ListedPair {
   /** Indexes into the photographs. */
@@ -9,19 +9,34 @@ export interface ListedPair {
   fold: number;
 }
 
+/** Pictures that are read and written at a time. */
+const together = 64;
+
 /**
- * Each picture once, in the order of the photographs.
+ * Writes a protocol: each picture once, in the order of the photographs.
  *
  * @param identityOf who is on a photograph
  * @param read       pixels of photographs, uint8 [photos.length, height, width, 3]
  */
-export function protocolOf(
+export function writeProtocol(
+  set: VerificationWriter,
   name: string,
   pairs: readonly ListedPair[],
   identityOf: (photo: number) => string,
   read: (photos: number[]) => Uint8Array,
-): VerificationProtocol & { identitiesDisjoint: boolean } {
+): void {
+  const writer = set.begin(name);
   const photos = photosOf(pairs);
+  for (let from = 0; from < photos.length; from += together)
+    writer.add(read(photos.slice(from, from + together)));
+  writer.finish(comparisons(photos, pairs, identityOf));
+}
+
+function comparisons(
+  photos: readonly number[],
+  pairs: readonly ListedPair[],
+  identityOf: (photo: number) => string,
+): ProtocolPairs {
   const rows = new Map(photos.map((photo, row) => [photo, row]));
   const folds = renumber(pairs.map(({ fold }) => fold));
   const foldOf = new Map<string, number>();
@@ -34,8 +49,6 @@ export function protocolOf(
     }),
   );
   return {
-    name,
-    images: read(photos),
     pairs: Int32Array.from(pairs.flatMap(({ first, second }) => [rows.get(first)!, rows.get(second)!])),
     same: Uint8Array.from(pairs, ({ same }) => Number(same)),
     folds,

@@ -12,7 +12,8 @@ import { ImageSet } from '../../data/image-set.js';
 import { realDataBehind, type SetProvenance } from '../../data/provenance.js';
 import { type NamedTensor, writeSafetensors } from '../../data/safetensors.js';
 import { openDevice } from '../../tensors/device.js';
-import { embedAll, openRecogniser } from '../embed.js';
+import { openRecogniser } from '../embed.js';
+import { embedAll, piecesOf } from '../embeddings.js';
 import { embeddingSize, foldRecognitionWeights, inputSize } from './network.js';
 import { centerName, type FaceApiConfig } from './recogniser.js';
 import { faceApiVersion, readFaceApiWeights } from './weights.js';
@@ -103,7 +104,7 @@ async function meanEmbedding(context: Context, model: string, reference: ImageSe
   const recogniser = await openRecogniser(model, device, [reference.info.provenance]);
   const used = Math.min(count, mostReferences);
   const place = (i: number) => Math.floor((i * count) / used);
-  const rows = await embedAll(
+  using embeddings = await embedAll(
     recogniser,
     { count: used, width, height, read: (some) => reference.read(Int32Array.from(some, place)) },
     {
@@ -116,6 +117,7 @@ async function meanEmbedding(context: Context, model: string, reference: ImageSe
   );
   recogniser.dispose();
   const sums = new Float64Array(embeddingSize);
-  rows.forEach((value, i) => (sums[i % embeddingSize] = sums[i % embeddingSize]! + value));
+  for (const { rows } of piecesOf(embeddings))
+    rows.forEach((value, i) => (sums[i % embeddingSize] = sums[i % embeddingSize]! + value));
   return Float32Array.from(sums, (sum) => sum / used);
 }

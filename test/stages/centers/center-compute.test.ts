@@ -9,6 +9,7 @@ import { openRecogniser } from '../../../stages/recognition/embed.js';
 import { stage as frTrain } from '../../../stages/recognition/fr-train.stage.js';
 import { momentsOf } from '../../../stages/similarity/moments.js';
 import { openDevice } from '../../../stages/tensors/device.js';
+import { embeddingsOf } from '../recognition/rows.js';
 import { StageLab } from '../recognition/stage-lab.js';
 
 const quick = {
@@ -74,7 +75,11 @@ test('classifier rows of other people, by chance as many, are warned of', async 
 });
 
 test('mean centers by hand: (1,0) and (0,1) have the center (0.707, 0.707); nobody has zeros', () => {
-  const centers = meanCenters(Float32Array.of(1, 0, 0, 1, 0.6, 0.8), Int32Array.of(0, 0, 2), 3, 2);
+  const centers = meanCenters(
+    embeddingsOf(Float32Array.of(1, 0, 0, 1, 0.6, 0.8), 2),
+    Int32Array.of(0, 0, 2),
+    3,
+  );
   [0.70711, 0.70711, 0, 0, 0.6, 0.8].forEach((value, i) => expect(centers[i]).toBeCloseTo(value, 5));
 });
 

@@ -2,11 +2,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { InputArtifact, StageDeclaration } from '../../../stages/contract.js';
 import { stage as centerCompute } from '../../../stages/centers/center-compute.stage.js';
-import { writeVerification } from '../../../stages/data/verification-set.js';
 import { stage as evaluate } from '../../../stages/evaluation/evaluate.stage.js';
 import { stage as quality } from '../../../stages/evaluation/quality.stage.js';
 import { stage as frTrain } from '../../../stages/recognition/fr-train.stage.js';
-import { bytesOf, pattern, provenance, StageLab } from '../recognition/stage-lab.js';
+import { bytesOf, pattern, provenance, StageLab, writeVerification } from '../recognition/stage-lab.js';
 
 const size = 16; // of which 256 images are embedded at a time
 const lab = new StageLab();

@@ -8,7 +8,8 @@ import { ImageSet, ImageSetWriter } from '../../../stages/data/image-set.js';
 import { NpyWriter, readNpy, readNpyAs, writeNpy } from '../../../stages/data/npy.js';
 import { realDataBehind, type SetProvenance } from '../../../stages/data/provenance.js';
 import { readSafetensors, writeSafetensors } from '../../../stages/data/safetensors.js';
-import { openVerification, writeVerification } from '../../../stages/data/verification-set.js';
+import { openVerification } from '../../../stages/data/verification-set.js';
+import { writeVerification } from '../recognition/stage-lab.js';
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'data-'))));
@@ -121,7 +122,9 @@ test('verification pairs come back; a pair outside the images is refused', () =>
   expect(info.protocols).toEqual([
     { name: 'general', images: 4, pairs: 2, folds: 2, identitiesDisjoint: true },
   ]);
-  expect(openVerification(inside).protocol('general')).toEqual(protocol);
+  const { images, ...rest } = openVerification(inside).protocol('general');
+  expect({ ...rest, images: images.read([0, 1, 2, 3]) }).toEqual(protocol);
+  expect(images.read([2, 1], new Uint8Array(12))).toEqual(new Uint8Array(12).fill(9));
   writeNpy(join(inside, 'general', 'pairs.npy'), Int32Array.of(0, 1, 2, 4), [2, 2]);
   expect(() => openVerification(inside).protocol('general')).toThrow(/a pair names an image outside 0\.\.3/);
 });

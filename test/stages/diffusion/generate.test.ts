@@ -12,6 +12,7 @@ import { filterInquiries } from '../../../stages/diffusion/inquiry.js';
 import { similaritiesOf } from '../../../stages/diffusion/similarities.js';
 import { openRecogniser } from '../../../stages/recognition/embed.js';
 import { openDevice } from '../../../stages/tensors/device.js';
+import { embeddingsOf } from '../recognition/rows.js';
 import { fill, size, tinyUnet, Workbench } from './workbench.js';
 
 const bench = new Workbench();
@@ -156,18 +157,22 @@ describe.each(['cemiface', 'dcface'] as const)('%s', (method) => {
 });
 
 describe('the inquiry filter', () => {
-  const rows = Float32Array.of(1, 0, 0.6, 0.8, 0, 1, -1, 0);
+  const rows = embeddingsOf(Float32Array.of(1, 0, 0.6, 0.8, 0, 1, -1, 0), 2);
   test.each([
     { threshold: 1, kept: [0, 1, 2, 3] },
     { threshold: 0.7, kept: [0, 1, 3] }, // 2 has 0.8 to 1
     { threshold: 0.3, kept: [0, 2, 3] }, // 1 has 0.6 to 0, so 2 stays
     { threshold: -0.1, kept: [0, 3] },
   ])('at $threshold keeps $kept', ({ threshold, kept }) =>
-    expect(filterInquiries(rows, 2, threshold).kept).toEqual(kept),
+    expect(filterInquiries(rows, threshold).kept).toEqual(kept),
   );
 
   test('stops when there are enough', () =>
-    expect(filterInquiries(rows, 2, 0.3, 2)).toEqual({ kept: [0, 2], seen: 3 }));
+    expect(filterInquiries(rows, 0.3, 2)).toEqual({
+      kept: [0, 2],
+      embeddings: Float32Array.of(1, 0, 0, 1),
+      seen: 3,
+    }));
 
   test('fewer identities than asked for are made, counted and warned of', async () => {
     const { output, warnings } = await generate({ identities: 9 });

@@ -4,12 +4,17 @@ import { beforeAll, afterAll, expect, test } from 'vitest';
 import { ImageSet, ImageSetWriter } from '../../../stages/data/image-set.js';
 import { readNpy, writeNpy } from '../../../stages/data/npy.js';
 import type { SetProvenance } from '../../../stages/data/provenance.js';
-import { type VerificationProtocol, writeVerification } from '../../../stages/data/verification-set.js';
 import type { InputArtifact } from '../../../stages/contract.js';
 import { stage as evaluate } from '../../../stages/evaluation/evaluate.stage.js';
 import { stage as quality } from '../../../stages/evaluation/quality.stage.js';
 import { stage as frTrain } from '../../../stages/recognition/fr-train.stage.js';
-import { pattern, provenance, StageLab } from '../recognition/stage-lab.js';
+import {
+  pattern,
+  provenance,
+  StageLab,
+  writeVerification,
+  type WholeProtocol,
+} from '../recognition/stage-lab.js';
 
 const size = 16;
 const quick = {
@@ -32,11 +37,7 @@ beforeAll(async () => {
 afterAll(() => lab[Symbol.dispose]());
 
 /** Pairs of people the model has not seen, half of them of one person, in `folds` folds with people of their own. */
-function protocol(
-  name: string,
-  people: number,
-  folds = 4,
-): VerificationProtocol & { identitiesDisjoint: boolean } {
+function protocol(name: string, people: number, folds = 4): WholeProtocol {
   const images = Array.from({ length: people * 3 }, (_, i) => pattern(100 + Math.floor(i / 3), i % 3, size));
   const pairs: number[] = [];
   const same: number[] = [];
@@ -60,9 +61,7 @@ function protocol(
   };
 }
 
-function verification(
-  ...protocols: (VerificationProtocol & { identitiesDisjoint: boolean })[]
-): InputArtifact {
+function verification(...protocols: WholeProtocol[]): InputArtifact {
   const folder = lab.path('verification');
   writeVerification(folder, { width: size, height: size }, protocols, {
     ...provenance,

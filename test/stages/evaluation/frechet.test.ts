@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { frechetDistance, gaussianOf } from '../../../stages/evaluation/frechet.js';
 import { symmetricEigen } from '../../../stages/evaluation/symmetric-eigen.js';
 import { Random } from '../../../stages/tensors/random.js';
+import { embeddingsOf } from '../recognition/rows.js';
 import { fill, reference } from '../recognition/reference.js';
 
 const all = (count: number) => Int32Array.from({ length: count }, (_, i) => i);
@@ -11,21 +12,24 @@ test('the distance of two small sets is what NumPy gives', () => {
   const noise = fill('first noise', 300);
   a.forEach((value, i) => (a[i] = value + 0.3 * noise[i]! ** 3));
   const b = fill('second set', 240).map((value) => 0.8 * value + 0.2);
-  const distance = frechetDistance(gaussianOf(a, all(50), 6), gaussianOf(b, all(40), 6));
+  const distance = frechetDistance(
+    gaussianOf(embeddingsOf(a, 6), all(50)),
+    gaussianOf(embeddingsOf(b, 6), all(40)),
+  );
   expect(distance).toBeCloseTo(reference.frechet.distance, 5);
 });
 
 test('by hand, in one dimension: (mu1 - mu2)^2 + (s1 - s2)^2', () => {
-  const one = gaussianOf(Float32Array.of(-1, 1, -1, 1), all(4), 1); // mean 0, variance 4/3
-  const other = gaussianOf(Float32Array.of(1, 5, 1, 5), all(4), 1); // mean 3, variance 16/3
+  const one = gaussianOf(embeddingsOf(Float32Array.of(-1, 1, -1, 1), 1), all(4)); // mean 0, variance 4/3
+  const other = gaussianOf(embeddingsOf(Float32Array.of(1, 5, 1, 5), 1), all(4)); // mean 3, variance 16/3
   expect(frechetDistance(one, other)).toBeCloseTo(9 + (Math.sqrt(16 / 3) - Math.sqrt(4 / 3)) ** 2, 9);
   expect(frechetDistance(one, one)).toBeCloseTo(0, 9);
 });
 
 test('fewer images than dimensions: covariances without full rank are no trouble', () => {
   const rows = new Random(1, 'few').fillNormal(new Float32Array(5 * 12));
-  const one = gaussianOf(rows, [0, 1, 2], 12);
-  const other = gaussianOf(rows, [2, 3, 4], 12);
+  const one = gaussianOf(embeddingsOf(rows, 12), [0, 1, 2]);
+  const other = gaussianOf(embeddingsOf(rows, 12), [2, 3, 4]);
   expect(frechetDistance(one, other)).toBeGreaterThan(1);
   expect(frechetDistance(one, other)).toBeCloseTo(frechetDistance(other, one), 6);
   expect(frechetDistance(one, one)).toBeCloseTo(0, 6);
@@ -36,7 +40,10 @@ test('far fewer images than dimensions: what a low rank leaves shrinks to nothin
   const rows = new Random(1, 'low rank')
     .fillNormal(new Float32Array(20 * 128))
     .map((value) => 1 + 0.3 * value);
-  const [one, other] = [gaussianOf(rows, all(10), 128), gaussianOf(rows, all(20).subarray(10), 128)];
+  const [one, other] = [
+    gaussianOf(embeddingsOf(rows, 128), all(10)),
+    gaussianOf(embeddingsOf(rows, 128), all(20).subarray(10)),
+  ];
   const trace = ({ covariance }: typeof one) =>
     covariance.reduce((sum, value, i) => sum + (i % 129 === 0 ? value : 0), 0);
   const { values } = symmetricEigen(one.covariance, 128);

@@ -45,7 +45,7 @@ test('renders a training set, inquiry images and five protocols, and the same by
   ]);
   for (const { name, images: count, pairs, folds, identitiesDisjoint } of verification.info.protocols) {
     expect([count, pairs, folds, identitiesDisjoint]).toEqual([64, 32, 4, true]);
-    expect(verification.protocol(name).images).toHaveLength(64 * 20 * 20 * 3);
+    expect(verification.protocol(name).images.read([...Array(64).keys()])).toHaveLength(64 * 20 * 20 * 3);
   }
   expect(reports.at(-1)).toEqual([12 + 5 + 5 * 64, 12 + 5 + 5 * 64]);
   expect(ran.metrics.get('images_per_second')).toBeGreaterThan(0);

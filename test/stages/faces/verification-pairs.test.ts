@@ -40,7 +40,7 @@ async function paired(
   const [protocol] = verification.info.protocols;
   const { images, ...rest } = verification.protocol(protocol!.name);
   /** The number of a picture, by its colour. */
-  const numbers = Array.from(rest.pairs, (row) => images[row * 16 * 16 * 3]!);
+  const numbers = Array.from(rest.pairs, (row) => images.read([row])[0]!);
   const input = { ...lab.input('groups', ran.outputs['others']!) };
   const others = openDataset({ input: () => input, artifact: () => inputs.dataset.path }, 'dataset', 0);
   return { ran, info: verification.info, protocol: protocol!, numbers, others, ...rest };

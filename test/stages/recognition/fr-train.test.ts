@@ -5,7 +5,7 @@ import { ImageSetWriter } from '../../../stages/data/image-set.js';
 import {
   chanceAccuracy,
   nearestClassAccuracy,
-  spread,
+  Spread,
   tooAlike,
 } from '../../../stages/recognition/collapse.js';
 import { stage } from '../../../stages/recognition/fr-train.stage.js';
@@ -226,12 +226,13 @@ test("the defaults are the paper's", () => {
 });
 
 test('collapse measures by hand', () => {
-  expect(spread(Float32Array.of(1, 0, 1, 0, 1, 0), 2)).toBeCloseTo(0, 6);
-  expect(spread(Float32Array.of(1, 0, -1, 0), 2)).toBeCloseTo(1, 6);
-  expect(spread(Float32Array.of(1, 0, 0, 1), 2)).toBeCloseTo(0.5, 6); // mean (1/2, 1/2)
-  expect(spread(Float32Array.of(0, 0, 0, 0), 2)).toBe(0); // a dead network's rows are no unit vectors
-  expect(tooAlike(Float32Array.of(0, 0, 0, 0), 2)).toContain('all embeddings are alike');
-  expect(tooAlike(Float32Array.of(1, 0, 0, 1), 2)).toBeUndefined();
+  const apart = (...rows: number[]) => new Spread(2).add(Float32Array.from(rows));
+  expect(apart(1, 0, 1, 0, 1, 0).value).toBeCloseTo(0, 6);
+  expect(apart(1, 0, -1, 0).value).toBeCloseTo(1, 6);
+  expect(apart(1, 0, 0, 1).value).toBeCloseTo(0.5, 6); // mean (1/2, 1/2)
+  expect(apart(0, 0, 0, 0).value).toBe(0); // a dead network's rows are no unit vectors
+  expect(tooAlike(apart(0, 0, 0, 0))).toContain('all embeddings are alike');
+  expect(tooAlike(apart(1, 0, 0, 1))).toBeUndefined();
   expect(chanceAccuracy(4, 300)).toBeCloseTo(0.25 + 3 * 0.025, 9);
   const rows = Float32Array.of(1, 0, 0, 1, 0.6, 0.8);
   expect(nearestClassAccuracy(rows, [0, 1, 0], Float32Array.of(1, 0, 0, 1), 2)).toBeCloseTo(2 / 3, 9);

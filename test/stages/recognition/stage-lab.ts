@@ -14,6 +14,11 @@ import type {
 } from '../../../stages/contract.js';
 import { ImageSetWriter } from '../../../stages/data/image-set.js';
 import type { SetProvenance } from '../../../stages/data/provenance.js';
+import {
+  type ProtocolPairs,
+  type VerificationInfo,
+  VerificationWriter,
+} from '../../../stages/data/verification-set.js';
 import { Random } from '../../../stages/tensors/random.js';
 
 export const provenance: SetProvenance = {
@@ -119,6 +124,29 @@ export class StageLab {
     writer.finish({ provenance });
     return this.input('images', folder);
   }
+}
+
+/** A protocol in memory. @see VerificationWriter */
+export interface WholeProtocol extends ProtocolPairs {
+  name: string;
+  /** uint8 [M, height, width, 3] */
+  images: Uint8Array;
+}
+
+/** Writes a verification set of protocols in memory into `folder`. */
+export function writeVerification(
+  folder: string,
+  size: { width: number; height: number },
+  protocols: readonly WholeProtocol[],
+  made: SetProvenance,
+): VerificationInfo {
+  const set = new VerificationWriter(folder, size, made);
+  for (const { name, images, ...pairs } of protocols) {
+    const protocol = set.begin(name);
+    protocol.add(images);
+    protocol.finish(pairs);
+  }
+  return set.finish();
 }
 
 /** One image of one identity, uint8 [size, size, 3]. */

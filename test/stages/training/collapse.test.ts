@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { InputArtifact } from '../../../stages/contract.js';
 import { ImageSetWriter } from '../../../stages/data/image-set.js';
-import { writeVerification } from '../../../stages/data/verification-set.js';
 import { costOfZeros, GeneratorWatch } from '../../../stages/diffusion/collapse.js';
 import { stage as diffusionTrain } from '../../../stages/diffusion/diffusion-train.stage.js';
 import { NoiseSchedule } from '../../../stages/diffusion/schedule.js';
@@ -13,7 +12,7 @@ import { stage as evaluate } from '../../../stages/evaluation/evaluate.stage.js'
 import { stage as frTrain } from '../../../stages/recognition/fr-train.stage.js';
 import { Random } from '../../../stages/tensors/random.js';
 import { Streak } from '../../../stages/training/collapse.js';
-import { pattern, provenance, StageLab } from '../recognition/stage-lab.js';
+import { pattern, provenance, StageLab, writeVerification } from '../recognition/stage-lab.js';
 
 const size = 16;
 const lab = new StageLab();
