@@ -1,3 +1,4 @@
+/** Shapes of the IResNet family. What they compute: test/stages/maths. */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import {
@@ -8,109 +9,9 @@ import {
   iresnetProblems,
   presets,
 } from '../../../stages/recognition/iresnet.js';
-import { classify, crossEntropy, type Margin } from '../../../stages/recognition/margins.js';
-import {
-  bind,
-  fromNamed,
-  layoutOf,
-  type Layout,
-  type Slot,
-  valueAndGradient,
-} from '../../../stages/tensors/network.js';
-import { fill, filled, fromTorch, reference } from './reference.js';
+import { layoutOf } from '../../../stages/tensors/network.js';
 
 beforeAll(() => tf.setBackend('cpu'));
-
-function architecture(label: 'plain' | 'se'): IResNetConfig {
-  const { widths, blocks, stem_stride, se, embedding, size } = reference.network[label].shape;
-  return { widths, blocks, stemStride: stem_stride, se, embeddingSize: embedding, inputSize: size };
-}
-
-const imagesOf = ({ inputSize }: IResNetConfig) =>
-  tf.tensor4d(fill('images', 3 * inputSize * inputSize * 3), [3, inputSize, inputSize, 3]);
-
-/** The flat vectors of the reference's weights. */
-function weightsOf(layout: Layout) {
-  const named = [...layout.weights, ...layout.buffers].map(
-    (slot): [string, { shape: number[]; data: Float32Array }] => [
-      slot.name,
-      {
-        shape: slot.shape,
-        data: slot.name.startsWith('adaface')
-          ? adafaceState(slot)
-          : fromTorch(filled(slot.name, slot.shape), slot.shape),
-      },
-    ],
-  );
-  const { weights, buffers } = fromNamed(layout, new Map(named));
-  return { weights: tf.tensor1d(weights), buffers: tf.tensor1d(buffers) };
-}
-
-const adafaceState = ({ name }: Slot) => Float32Array.of(name.endsWith('mean') ? 2 : 0.5);
-
-test.each(['plain', 'se'] as const)(
-  'IResNet (%s) has the weights of arcface_torch and gives the same embeddings',
-  (label) => {
-    const config = architecture(label);
-    const images = imagesOf(config);
-    const layout = layoutOf((scope) => iresnet(scope, config, images));
-    expect(layout.weights.map(({ name }) => name).sort()).toEqual(reference.network[label].names);
-    const { weights, buffers } = weightsOf(layout);
-    const embeddings = iresnet(
-      bind(layout, weights, buffers, false),
-      config,
-      images,
-    ).arraySync() as number[][];
-    reference.network[label].embeddings.forEach((row, i) =>
-      row.forEach((value, k) => expect(embeddings[i]![k]).toBeCloseTo(value, 4)),
-    );
-  },
-);
-
-const cases = (['plain', 'se'] as const).flatMap((label) =>
-  (['cosface', 'arcface', 'adaface'] as const).map((loss) => ({ label, loss })),
-);
-
-test.each(cases)(
-  'a training step of IResNet ($label) with $loss has the loss, gradients and statistics of PyTorch',
-  ({ label, loss }) => {
-    const config = architecture(label);
-    const images = imagesOf(config);
-    const oneHot = tf.oneHot(tf.tensor1d([2, 0, 3], 'int32'), 4).toFloat() as tf.Tensor2D;
-    const margin: Margin =
-      loss === 'adaface'
-        ? { loss, margin: 0.4, scale: 16, h: 0.333, tAlpha: 0.01 }
-        : { loss, margin: 0.4, scale: 16 };
-    const layout = layoutOf((scope) => classify(scope, margin, iresnet(scope, config, images), oneHot));
-    const { weights, buffers } = weightsOf(layout);
-    const result = valueAndGradient(layout, weights, buffers, (scope) => ({
-      loss: crossEntropy(classify(scope, margin, iresnet(scope, config, images), oneHot).logits, oneHot),
-    }));
-    const expected = reference.network[label].losses[loss];
-    expect(result.loss.dataSync()[0]! / expected.value).toBeCloseTo(1, 5);
-
-    const gradient = result.gradient.dataSync() as Float32Array;
-    const largest = Math.max(...Object.values(expected.gradients).map(([norm]) => norm));
-    for (const { name, shape, offset, size } of layout.weights) {
-      const own = gradient.subarray(offset, offset + size);
-      const probe = fromTorch(fill('probe', size), shape);
-      const [norm, product] = expected.gradients[name]!;
-      // Some gradients vanish (a bias before a norm), so errors are measured against the largest.
-      expect(Math.hypot(...own) / largest, name).toBeCloseTo(norm / largest, 5);
-      expect(own.reduce((sum, g, i) => sum + g * probe[i]!, 0) / largest, name).toBeCloseTo(
-        product / largest,
-        5,
-      );
-    }
-    const after = result.buffers.dataSync() as Float32Array;
-    for (const { name, offset, size } of layout.buffers) {
-      const own = after.subarray(offset, offset + size);
-      if (name.startsWith('adaface'))
-        expect(own[0]).toBeCloseTo(expected.state![name.endsWith('mean') ? 0 : 1], 5);
-      else expect(Math.hypot(...own), name).toBeCloseTo(expected.running[name]!, 4);
-    }
-  },
-);
 
 test('the presets have the parameters that arcface_torch reports: 24.0 M for r18, 43.6 M for r50', () => {
   // Counted in the shapes alone: 3 x 3 and 1 x 1 filters, two numbers a norm channel, one slope a PReLU channel.
