@@ -42,7 +42,7 @@ async function schemaModules() {
   }
 }
 
-function compiled(entryPoints) {
+function compiled(entryPoints, options = {}) {
   return build({
     entryPoints: entryPoints.filter((name) => !name.endsWith('.d.ts')),
     outdir: 'dist',
@@ -51,13 +51,15 @@ function compiled(entryPoints) {
     format: 'esm',
     target: 'node20',
     logLevel: 'warning',
+    ...options,
   });
 }
 
 await schemaModules();
+// Maps lie beside the modules, which do not name them: errors in compiled steps find the line of a stage's source by them.
+await compiled(await files('stages', '.ts'), { sourcemap: 'external', sourcesContent: false });
 await compiled([
   ...(await files('engine', '.ts')),
-  ...(await files('stages', '.ts')),
   ...(await files('schemas/generated', '.ts')),
   ...(await files('test/bench', '.ts')),
   ...(await files('test/kill', '.ts')),

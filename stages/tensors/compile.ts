@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { leaves, type Leaf } from './pytree.js';
+import { stageLine } from './stage-line.js';
 import { trace, type Trace } from './trace.js';
 import type { Dtype } from './symbol.js';
 
@@ -18,13 +19,26 @@ export interface OnnxCompileOptions {
   check: boolean;
 }
 
+/**
+ * Compiled for so many signatures, a function is refused another: each costs seconds and memory, and a shape that changes at every call
+ * would be compiled for ever.
+ */
+export const MAX_SIGNATURES = 8;
+
+/** Calls at which a function is traced again, to see whether it still is what was compiled: the second, and each eight times later. */
+const isChecked = (call: number): boolean =>
+  call === 2 || (call > 2 && Number.isInteger(Math.log2(call / 2) / 3));
+
 interface Compilation {
   traced: Trace;
   session: InferenceSession;
+  calls: number;
 }
 
 export class OnnxFunction {
   readonly #compilations = new Map<string, Promise<Compilation>>();
+  /** Where the stage asked for it. */
+  readonly #made = new Error().stack;
 
   constructor(
     private readonly runtime: OnnxRuntime,
@@ -34,14 +48,18 @@ export class OnnxFunction {
 
   async call(args: readonly unknown[]): Promise<unknown> {
     const inputs = leaves(args);
-    const { traced, session } = await this.#compilation(args, inputs);
+    const compilation = await this.#compilation(args, inputs);
+    const { traced, session } = compilation;
+    if (this.options.check && isChecked(++compilation.calls)) this.#checkUnchanged(args, traced);
 
     const feeds: Record<string, OrtTensor> = {};
     for (const { name, dims } of traced.graph.inputs) {
       const { tensor } = inputs[Number(name.slice('in'.length))]!;
       feeds[name] = this.#wrap(tensor.dataSync() as Values, tensor.dtype as Dtype, dims);
     }
-    const out = await session.run(feeds);
+    const out = await session.run(feeds).catch((error: unknown) => {
+      throw this.#placed(error, args);
+    });
 
     const tensors = traced.results.map(({ dtype, shape, output }) =>
       tf.tensor(output === undefined ? [] : (out[output]!.data as Values), shape, dtype),
@@ -58,11 +76,11 @@ export class OnnxFunction {
   }
 
   #compilation(args: readonly unknown[], inputs: readonly Leaf[]): Promise<Compilation> {
-    const signature = inputs
-      .map(({ path, tensor }) => `${path}:${tensor.dtype}[${tensor.shape.join()}]`)
-      .join(' ');
+    const described = inputs.map(({ path, tensor }) => `${path}: ${tensor.dtype}[${tensor.shape.join()}]`);
+    const signature = described.join(' ');
     let compilation = this.#compilations.get(signature);
     if (!compilation) {
+      if (this.#compilations.size >= MAX_SIGNATURES) throw this.#tooManyShapes(described);
       compilation = this.#compile(args);
       this.#compilations.set(signature, compilation);
       // A failure must not be remembered: the caller may mend its surroundings and call again.
@@ -71,13 +89,28 @@ export class OnnxFunction {
     return compilation;
   }
 
+  #tooManyShapes(described: readonly string[]): Error {
+    const known = new Set([...this.#compilations.keys()].at(-1)!.split(/ (?=[^ ]+: )/));
+    const changed = described.find((leaf) => !known.has(leaf)) ?? 'their structure';
+    return at(
+      new Error().stack,
+      `the compiled function has been called with arguments of ${MAX_SIGNATURES} different shapes, and now with others again ` +
+        `(${changed}); each is compiled anew. Bring them to one shape, as by filling up a last batch`,
+    );
+  }
+
   async #compile(args: readonly unknown[]): Promise<Compilation> {
-    const traced = trace(this.fn, args);
-    if (this.options.check && !Buffer.from(traced.model).equals(trace(this.fn, args).model)) {
-      throw new Error(
-        'two traces of the function differ: it makes values that change from call to call (random numbers, counters, the time). ' +
-          'Pass them as arguments',
-      );
+    const traced = this.#trace(args);
+    if (this.options.check) {
+      const again = this.#trace(args);
+      if (!sameModel(traced, again)) {
+        throw this.#changed(
+          args,
+          again,
+          'two traces of the function differ: it makes values that change from call to call (random numbers, counters, the time). ' +
+            'Pass them as arguments',
+        );
+      }
     }
     const session = await this.runtime.InferenceSession.create(traced.model, {
       executionProviders: ['cpu'],
@@ -89,11 +122,59 @@ export class OnnxFunction {
       logSeverityLevel: 4,
       // Idle threads must not spin: stages run beside each other.
       extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+    }).catch((error: unknown) => {
+      throw this.#placed(error, args);
     });
-    return { traced, session };
+    return { traced, session, calls: 0 };
+  }
+
+  #trace(args: readonly unknown[], options?: { stacks: boolean }): Trace {
+    try {
+      return trace(this.fn, args, options);
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('the function returns a promise'))
+        throw at(this.#made, error.message);
+      throw error;
+    }
+  }
+
+  /** A number, or a tensor, from around the function is frozen when it is traced: here is seen that it has changed since. */
+  #checkUnchanged(args: readonly unknown[], traced: Trace): void {
+    if (sameModel(traced, this.#trace(args))) return;
+    throw this.#changed(
+      args,
+      traced,
+      'the function is no more what it was at its first call: a value from around it has changed since (a learning rate, a counter), ' +
+        'and a compiled function would go on with the old one. Pass it as an argument, a number as tf.scalar',
+    );
+  }
+
+  /** The error at the first line where the function does something else than in the trace `before`. */
+  #changed(args: readonly unknown[], before: Trace, message: string): Error {
+    const { events, stacks } = this.#trace(args, { stacks: true });
+    const parting = events.findIndex((event, i) => event !== before.events[i]);
+    return at(stacks[parting] ?? this.#made, message);
+  }
+
+  /** ONNX Runtime's errors name a node; the line of the stage that made the node is put before it. */
+  #placed(error: unknown, args: readonly unknown[]): unknown {
+    const node = error instanceof Error && /Name:'([^']+)'/.exec(error.message)?.[1];
+    if (!node) return error;
+    const stack = this.#trace(args, { stacks: true }).origins.get(node) ?? this.#made;
+    return at(stack, error.message, { cause: error });
   }
 
   #wrap(values: Values, dtype: Dtype, dims: readonly number[]): OrtTensor {
     return new this.runtime.Tensor(dtype as 'float32', values as Float32Array, dims);
   }
+}
+
+function sameModel(a: Trace, b: Trace): boolean {
+  return Buffer.from(a.model).equals(b.model);
+}
+
+/** An error whose message begins with the stage's line in a stack. */
+function at(stack: string | undefined, message: string, options?: ErrorOptions): Error {
+  const place = stageLine(stack);
+  return new Error(place === undefined ? message : `${place}: ${message}`, options);
 }

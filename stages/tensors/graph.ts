@@ -24,6 +24,10 @@ export class Graph {
   /** The output of each Reshape -> what it was a reshape of. */
   readonly #reshaped = new Map<string, { name: string; dims: readonly number[] }>();
   #count = 0;
+  /** Where the next nodes come from, a stack; set only where a place is looked for. */
+  origin: string | undefined;
+  /** By the name of a node, where it came from. */
+  readonly origins = new Map<string, string>();
 
   input(dtype: OnnxType, dims: readonly number[]): string {
     const name = `in${this.#inputs.length}`;
@@ -54,6 +58,7 @@ export class Graph {
     const names = Array.from({ length: outputs }, (_, i) => (i === 0 ? `${op}_${id}` : `${op}_${id}_${i}`));
     this.#nodes.push({ op, inputs, outputs: names, attributes, domain });
     this.#known.set(key, names);
+    if (this.origin !== undefined) this.origins.set(names[0]!, this.origin);
     return names;
   }
 
@@ -106,8 +111,11 @@ export class Graph {
     const copies: OnnxNode[] = [];
     const outputs = values.map(({ name, dtype, dims }, i) => {
       const output = `out${i}`;
-      if (producers.has(name) && !renamed.has(name)) renamed.set(name, output);
-      else copies.push({ op: 'Identity', inputs: [name], outputs: [output], attributes: {}, domain: '' });
+      if (producers.has(name) && !renamed.has(name)) {
+        renamed.set(name, output);
+        const origin = this.origins.get(name);
+        if (origin !== undefined) this.origins.set(output, origin);
+      } else copies.push({ op: 'Identity', inputs: [name], outputs: [output], attributes: {}, domain: '' });
       return { name: output, dtype, dims };
     });
     const rename = (name: string): string => renamed.get(name) ?? name;

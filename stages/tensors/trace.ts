@@ -2,11 +2,13 @@
  * Runs a function on symbolic tensors: a tfjs backend ('trace') whose kernels record ONNX nodes where others compute.
  * tfjs' autodiff works on it unchanged, so a whole training step becomes one graph.
  */
+import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { Graph, sameDims } from './graph.js';
 import { traceKernels } from './kernels/index.js';
 import { encodeModel, type OnnxGraph, type OnnxValue } from './onnx-encoder.js';
 import { leaves, mapLeaves } from './pytree.js';
+import { stageLine } from './stage-line.js';
 import { constantOf, fill, reshape, standard, Symbolic, typedArray, type Dtype } from './symbol.js';
 
 /**
@@ -31,6 +33,12 @@ interface Entry {
 interface Recording {
   graph: Graph;
   captureLimit: number;
+  /** A digest of each constant made and each operation called, in their order. */
+  events: string[];
+  /** Where each event came from; only where asked for, since a stack costs more than the event. */
+  stacks?: string[];
+  /** The first thing that was refused; the function may have caught the error. */
+  refusal?: Error;
 }
 
 class TraceBackend extends tf.KernelBackend {
@@ -40,6 +48,29 @@ class TraceBackend extends tf.KernelBackend {
   get graph(): Graph {
     if (!this.recording) throw new Error("the 'trace' backend is only for functions being traced");
     return this.recording.graph;
+  }
+
+  /** Notes what the function does next. */
+  note(what: string, values?: Values): void {
+    const { recording } = this;
+    if (!recording) return;
+    const digest = createHash('sha1').update(what);
+    if (values) digest.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    recording.events.push(digest.digest('base64'));
+    if (recording.stacks) {
+      const { stack = '' } = new Error();
+      recording.stacks.push(stack);
+      recording.graph.origin = stack;
+    }
+  }
+
+  /** An error that names the line of the stage's code, and outlives a function that catches it. */
+  refuse(message: string): Error {
+    const error = new Error(message);
+    const place = stageLine(error.stack);
+    if (place !== undefined) error.message = `${place}: ${message}`;
+    if (this.recording) this.recording.refusal ??= error;
+    return error;
   }
 
   /** A tensor that stands for a symbolic value. */
@@ -55,7 +86,10 @@ class TraceBackend extends tf.KernelBackend {
     const entry = this.#entries.get(dataId);
     if (entry.symbol?.graph !== this.graph) {
       if (!entry.values)
-        throw new Error('a tensor made in an earlier trace is used: return tensors, never store them aside');
+        throw this.refuse(
+          'a tensor made in an earlier trace is used: return tensors, never store them aside',
+        );
+      this.note(`captured ${entry.dtype} ${entry.shape.join()}`, entry.values);
       entry.symbol = this.#constant(entry.values, entry.shape, entry.dtype);
     }
     return sameDims(entry.symbol.shape, shape) ? entry.symbol : reshape(entry.symbol, shape);
@@ -72,6 +106,7 @@ class TraceBackend extends tf.KernelBackend {
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
     const dataId = {};
     this.#store(dataId, values, shape, dtype, 1);
+    this.note(`constant ${dtype} ${shape.join()}`, this.#entries.get(dataId).values);
     return dataId;
   }
 
@@ -87,7 +122,7 @@ class TraceBackend extends tf.KernelBackend {
     this.#store(dataId, values, shape, dtype, references);
     const limit = this.recording?.captureLimit ?? 0;
     if (values.length > limit) {
-      throw new Error(
+      throw this.refuse(
         `the function uses a tensor of shape [${shape.join(', ')}] that is not among its arguments; ` +
           `it would stay as it is now for ever. Pass it as an argument (${limit} elements may be captured)`,
       );
@@ -110,14 +145,19 @@ class TraceBackend extends tf.KernelBackend {
   override readSync(dataId: object): Values {
     const { values } = this.#entries.get(dataId);
     if (values) return values;
-    throw new Error(
+    throw this.refuse(
       'the function reads the value of a tensor while it is traced; what depends on values must stay in tensors (tf.where), ' +
         'and what is wanted outside must be returned',
     );
   }
 
   override read(dataId: object): Promise<Values> {
-    return Promise.resolve(this.readSync(dataId));
+    try {
+      return Promise.resolve(this.readSync(dataId));
+    } catch {
+      // The refusal is remembered; a rejection that nobody waits for would end the process.
+      return new Promise(() => {});
+    }
   }
 
   override disposeData(dataId: object, force = false): boolean {
@@ -178,6 +218,7 @@ function traceBackend(): TraceBackend {
                 .filter(([, input]) => input !== null && input !== undefined)
                 .map(([key, input]) => [key, created.symbolOf(input as tf.TensorInfo)]),
             );
+        created.note(`${name} ${JSON.stringify(attrs)}`);
         const result = record(symbols, attrs, created.graph);
         return Array.isArray(result) ? result.map((symbol) => created.put(symbol)) : created.put(result);
       },
@@ -188,11 +229,18 @@ function traceBackend(): TraceBackend {
 }
 
 /** Runs `body` on the tracing backend and puts the former one back. Tensors made inside are gone afterwards. */
-function recording<T>(captureLimit: number, body: (tracer: TraceBackend) => T): T {
+function recording<T>(
+  options: { captureLimit: number; stacks?: boolean },
+  body: (tracer: TraceBackend) => T,
+): T {
   const tracer = traceBackend();
   const former = tf.getBackend() as string | undefined;
   const outer = tracer.recording;
-  tracer.recording = { graph: new Graph(), captureLimit };
+  const { captureLimit, stacks = false } = options;
+  tracer.recording = { graph: new Graph(), captureLimit, events: [], ...(stacks ? { stacks: [] } : {}) };
+  // tfjs calls itself many times over between a stage's line and the backend.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 200;
   tf.setBackend('trace');
   tf.engine().startScope('trace');
   try {
@@ -200,6 +248,7 @@ function recording<T>(captureLimit: number, body: (tracer: TraceBackend) => T): 
   } catch (error) {
     throw explained(error);
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     tf.engine().endScope();
     tracer.recording = outer;
     tf.setBackend(former || 'cpu');
@@ -210,8 +259,10 @@ function explained(error: unknown): unknown {
   const missing =
     error instanceof Error && /Kernel '(\w+)' not registered for backend 'trace'/.exec(error.message);
   if (!missing) return error;
+  const place = stageLine(error.stack);
   return new Error(
-    `the operation ${missing[1]} cannot be traced; write it with others, or add a kernel to stages/tensors/kernels`,
+    `${place === undefined ? '' : `${place}: `}the operation ${missing[1]} cannot be traced; write it with others, ` +
+      'or add a kernel to stages/tensors/kernels',
     { cause: error },
   );
 }
@@ -221,16 +272,28 @@ export interface Trace {
   model: Uint8Array;
   /** All results in the order of the leaves, whether or not they are outputs of the graph. */
   results: { dtype: Dtype; shape: number[]; output?: string }[];
+  /** A digest of each constant made and each operation called, in their order. */
+  events: readonly string[];
+  /** With `stacks`, where each of them came from, and where each node did, by its name. */
+  stacks: readonly string[];
+  origins: ReadonlyMap<string, string>;
   /** The function's result with other tensors in the place of its leaves. */
   rebuild(tensors: readonly tf.Tensor[]): unknown;
 }
 
 /**
  * Traces a function for arguments of these shapes and types. Input i of the graph is `in<i>`, the i-th leaf of the arguments.
- * @throws where the function reads values, captures large tensors, returns a promise or uses an operation without a kernel
+ *
+ * @param options stacks: keep where everything came from, which takes several times as long
+ * @throws where the function reads values, captures large tensors, returns a promise or uses an operation without a kernel; the
+ *         message begins with the line of the stage's code
  */
-export function trace(fn: (...args: never[]) => unknown, args: readonly unknown[]): Trace {
-  return recording(MAX_CAPTURED_ELEMENTS, (tracer) => {
+export function trace(
+  fn: (...args: never[]) => unknown,
+  args: readonly unknown[],
+  options: { stacks?: boolean } = {},
+): Trace {
+  return recording({ captureLimit: MAX_CAPTURED_ELEMENTS, ...options }, (tracer) => {
     const { graph } = tracer;
     const symbolic = mapLeaves(args, (tensor) => {
       const dtype = tensor.dtype as Dtype;
@@ -238,11 +301,12 @@ export function trace(fn: (...args: never[]) => unknown, args: readonly unknown[
       return tf.engine().makeTensorFromTensorInfo(tracer.put(symbol));
     }) as never[];
     const result = fn(...symbolic);
-    if (result instanceof Promise) {
-      // What it does after its first await is of no interest any more.
-      result.catch(() => {});
+    const { events, stacks = [], refusal } = tracer.recording!;
+    // What it does after its first await is of no interest any more.
+    if (result instanceof Promise) result.catch(() => {});
+    if (refusal) throw refusal;
+    if (result instanceof Promise)
       throw new Error('the function returns a promise; a compiled function must be synchronous');
-    }
     const outputs: OnnxValue[] = [];
     const results = leaves(result).map(({ tensor }): Trace['results'][number] => {
       const { shape } = tensor;
@@ -257,6 +321,9 @@ export function trace(fn: (...args: never[]) => unknown, args: readonly unknown[
       graph: finished,
       model: encodeModel(finished),
       results,
+      events,
+      stacks,
+      origins: graph.origins,
       rebuild: (tensors) => mapLeaves(result, (_, i) => tensors[i]),
     };
   });
@@ -264,5 +331,5 @@ export function trace(fn: (...args: never[]) => unknown, args: readonly unknown[
 
 /** Runs a function for its shapes only: nothing is computed, however large the network. */
 export function shapesOnly<T>(fn: () => T): T {
-  return recording(Infinity, fn);
+  return recording({ captureLimit: Infinity }, fn);
 }

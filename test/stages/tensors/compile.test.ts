@@ -1,4 +1,4 @@
-/** Compiled functions: whole training steps against the other devices, what is refused, what is kept and freed. */
+/** Compiled functions: whole training steps against the other devices, what is kept and freed. What is refused: refusals.test.ts. */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openDevice, type Device } from '../../../stages/tensors/device.js';
@@ -218,84 +218,6 @@ describe('a compiled function on onnx', () => {
     fn.dispose();
     expect(result.dataSync()[0]).toBe(2);
     expect((await fn(tf.scalar(2))).dataSync()[0]).toBe(3); // compiles again
-  });
-
-  describe('refuses', () => {
-    const x = tf.tensor1d([1, 2]);
-    const refused = async (
-      fn: (...args: never[]) => object,
-      message: string,
-      ...args: unknown[]
-    ): Promise<void> => {
-      const before = tf.memory().numTensors;
-      const compiled = device.compile(fn);
-      await expect(compiled(...(args as never[]))).rejects.toThrow(message);
-      compiled.dispose();
-      expect(tf.memory().numTensors).toBe(before);
-      expect(tf.getBackend()).toBe('cpu');
-    };
-
-    test('to have a value read while it is traced', async () => {
-      const message = 'the function reads the value of a tensor while it is traced';
-      await refused((t: tf.Tensor) => tf.mul(t, t.dataSync()[0]!), message, x);
-      await refused((t: tf.Tensor) => ((tf.max(t).arraySync() as number) > 1 ? t : tf.neg(t)), message, x);
-    });
-
-    test('random numbers', async () => {
-      const message = 'two traces of the function differ: it makes values that change from call to call';
-      await refused((t: tf.Tensor) => tf.add(t, tf.randomNormal([2])), message, x);
-      await refused((t: tf.Tensor) => tf.dropout(t, 0.5), message, tf.ones([50]));
-    });
-
-    test('counters', async () => {
-      let count = 0;
-      await refused((t: tf.Tensor) => tf.mul(t, ++count), 'two traces of the function differ', x);
-    });
-
-    test('a large tensor that is not an argument, which stays usable', async () => {
-      const weights = tf.tensor2d(new Float32Array(300).fill(0.5), [300, 1]);
-      await refused(
-        (t: tf.Tensor) => tf.matMul(t as tf.Tensor2D, weights),
-        'uses a tensor of shape [300, 1] that is not among its arguments; it would stay as it is now for ever',
-        tf.ones([1, 300]),
-      );
-      expect(tf.sum(weights).dataSync()[0]).toBe(150);
-      weights.dispose();
-    });
-
-    test('a promise', async () => {
-      await refused((t: tf.Tensor) => Promise.resolve(t), 'the function returns a promise', x);
-      await refused(
-        async (t: tf.Tensor) => tf.mul(t, (await t.data())[0]!),
-        'the function returns a promise',
-        x,
-      );
-    });
-
-    test('numbers among the arguments and results', async () => {
-      await refused(
-        (t: tf.Tensor, o: { lr: number }) => tf.mul(t, o.lr),
-        "'1.lr' is a number, not a tensor",
-        x,
-        { lr: 1 },
-      );
-      await refused((t: tf.Tensor) => ({ t, size: t.size }), "'size' is a number, not a tensor", x);
-    });
-
-    test('an operation that has no kernel', async () => {
-      await refused((t: tf.Tensor) => tf.topk(t, 1).values, 'the operation TopK cannot be traced', x);
-    });
-
-    test('a tensor kept from an earlier trace', async () => {
-      let kept: tf.Tensor | undefined;
-      const fn = device.compile((t: tf.Tensor) => {
-        if (kept) return tf.add(t, kept);
-        kept = tf.keep(tf.add(t, 1));
-        return t;
-      });
-      await expect(fn(x)).rejects.toThrow('a tensor made in an earlier trace is used');
-      kept!.dispose();
-    });
   });
 
   test('may use a small tensor from around it, in several compilations and afterwards', async () => {
