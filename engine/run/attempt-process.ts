@@ -9,9 +9,30 @@ import type { Death } from './failure.js';
 import { eachBlock } from './lines.js';
 import { endMarked, groupSize, signalGroup } from './process-group.js';
 
+/** A process that was started, or could not be: then it has no pid, and `exited` says why. */
+export interface Child {
+  pid: number | undefined;
+  stdout: Readable;
+  stderr: Readable;
+  exited: Promise<Death>;
+}
+
 /** execa's child: also a promise, of how it could not be started. */
-export type Child = Pick<ChildProcess, 'pid' | 'once'> &
+type ExecaChild = Pick<ChildProcess, 'pid' | 'once'> &
   PromiseLike<Death> & { stdout: Readable; stderr: Readable };
+
+export function asChild(child: ExecaChild): Child {
+  const exited = new Promise<Death>((resolve) => {
+    child.once('exit', (exitCode, signal) =>
+      resolve({ exitCode: exitCode ?? undefined, signal: signal ?? undefined }),
+    );
+    // Where it could not be started there is no 'exit'.
+    void child.then(({ exitCode, signal, originalMessage }) =>
+      resolve({ exitCode, signal, originalMessage }),
+    );
+  });
+  return { pid: child.pid, stdout: child.stdout, stderr: child.stderr, exited };
+}
 
 /** The leaders of the groups at work, of this whole process. */
 const atWork = new Set<number>();
@@ -53,15 +74,6 @@ export function watchAttempt(child: Child, { mark, stdout, stderr, ours }: Watch
   let stopped = false;
   let killed = false;
   if (child.pid !== undefined) atWork.add(child.pid);
-  const exited = new Promise<Death>((resolve) => {
-    child.once('exit', (exitCode, signal) =>
-      resolve({ exitCode: exitCode ?? undefined, signal: signal ?? undefined }),
-    );
-    // Where it could not be started there is no 'exit'.
-    void child.then(({ exitCode, signal, originalMessage }) =>
-      resolve({ exitCode, signal, originalMessage }),
-    );
-  });
   const kill = () => {
     killed = true;
     signalGroup(child.pid, 'SIGKILL');
@@ -73,7 +85,7 @@ export function watchAttempt(child: Child, { mark, stdout, stderr, ours }: Watch
     let lastRead = performance.now();
     const reading = Promise.all([eachBlock(child.stdout, stdout), eachBlock(child.stderr, stderr)]);
     for (const stream of streams) stream.on('data', () => (lastRead = performance.now()));
-    const death = await exited;
+    const death = await child.exited;
     // A shell ends at once when told to; what it runs may still be writing its checkpoint.
     if (stopped && child.pid !== undefined)
       while (!killed && groupSize(child.pid) > ours) await sleep(pollMilliseconds);

@@ -7,9 +7,10 @@ import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { execa } from 'execa';
 import { renderSettings } from '../experiment/render-command.js';
-import { watchAttempt } from './attempt-process.js';
+import { asChild, type Child, watchAttempt } from './attempt-process.js';
 import { type Failure, failureOfDeath } from './failure.js';
 import { LastLines } from './last-lines.js';
+import { launch, type Launched, quoted } from './launcher.js';
 import type { AttemptEnd, Executor, Job } from './messages.js';
 import { MARK, peakOfTree } from './process-group.js';
 
@@ -50,7 +51,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-export const runCommand: Executor = (job, environment, mark, listener) => {
+export const runCommand: Executor = async (job, environment, mark, listener) => {
   const settings = renderSettings(job.settings, {
     inputs: Object.fromEntries(
       Object.entries(job.inputs).map(([name, artifacts]) => {
@@ -60,26 +61,17 @@ export const runCommand: Executor = (job, environment, mark, listener) => {
     ),
     outputs: job.outputs,
   }) as { run: string; env?: Record<string, string | number | boolean> };
+  const command = { run: settings.run, env: asTexts(settings.env ?? {}) };
   listener.log(`$ ${settings.run.trimEnd()}`);
-  // A stage with a PATH of its own finds its own bash.
-  const known = settings.env?.['PATH'] === undefined ? bashInPath() : '';
-  const child = execa('/bin/sh', ['-c', script, 'cemiflow', settings.run, known], {
-    buffer: false,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    cwd: job.experimentFolder,
-    env: {
-      // Python keeps its lines to itself otherwise, and progress comes when all is over.
-      PYTHONUNBUFFERED: '1',
-      CEMIFLOW_SEED: String(job.seed),
-      CEMIFLOW_CHECKPOINT: job.checkpoint,
-      ...environment,
-      ...asTexts(settings.env ?? {}),
-      [MARK]: mark,
-    },
-    detached: true,
-    cleanup: false,
-    reject: false,
-  });
+  const ours = {
+    // Python keeps its lines to itself otherwise, and progress comes when all is over.
+    PYTHONUNBUFFERED: '1',
+    CEMIFLOW_SEED: String(job.seed),
+    CEMIFLOW_CHECKPOINT: job.checkpoint,
+    ...environment,
+  };
+  const launched = await launchedByShell(command, { ...ours, [MARK]: mark }, job.experimentFolder);
+  const child = launched ?? spawned(command, { ...ours, ...command.env, [MARK]: mark }, job.experimentFolder);
   let peak = 0;
   const sample = () => {
     if (child.pid !== undefined) peak = Math.max(peak, peakOfTree(child.pid));
@@ -98,7 +90,7 @@ export const runCommand: Executor = (job, environment, mark, listener) => {
       hear(lines);
     },
     stderr: hear,
-    ours: 1,
+    ours: launched ? 0 : 1,
   });
   return {
     pid: child.pid,
@@ -114,6 +106,7 @@ export const runCommand: Executor = (job, environment, mark, listener) => {
 
   async function end(): Promise<AttemptEnd> {
     const death = await attempt.ended;
+    launched?.done();
     clearInterval(sampler);
     clearTimeout(firstSample);
     const failed = (failure: Failure): AttemptEnd => ({
@@ -154,6 +147,43 @@ function forExitCode(code: number): string | undefined {
   if (code === 127) return 'The program was not found: install it, or give its path.';
   if (code === 126) return 'The program may not be executed: chmod +x it, or name its interpreter.';
   return undefined;
+}
+
+interface Command {
+  run: string;
+  /** The stage's own variables. */
+  env: Record<string, string>;
+}
+
+/** Through a launcher; undefined where there is none, or no bash, or the stage has a PATH of its own, on which it finds its own bash. */
+async function launchedByShell(
+  { run, env }: Command,
+  environment: Record<string, string>,
+  cwd: string,
+): Promise<Launched | undefined> {
+  if (env['PATH'] !== undefined || bashInPath() === '') return undefined;
+  const names = (variables: Record<string, string>) =>
+    Object.entries(variables).map(([name, value]) => quoted(`${name}=${value}`));
+  // A user's variable may have a name that bash does not take, or keeps for itself.
+  const outer = Object.keys(env).length > 0 ? ['env', ...names({ ...env, [MARK]: environment[MARK]! })] : [];
+  const inner = [bashInPath(), '-eo', 'pipefail', '-c', run].map(quoted);
+  const lines = [`export ${names(environment).join(' ')}`, `exec ${[...outer, ...inner].join(' ')}`];
+  return launch(lines.join('\n'), bashInPath(), cwd);
+}
+
+/** Where it cannot go through a launcher. */
+function spawned({ run, env }: Command, environment: Record<string, string>, cwd: string): Child {
+  const known = env['PATH'] === undefined ? bashInPath() : '';
+  const child = execa('/bin/sh', ['-c', script, 'cemiflow', run, known], {
+    buffer: false,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    cwd,
+    env: environment,
+    detached: true,
+    cleanup: false,
+    reject: false,
+  });
+  return asChild(child);
 }
 
 /** `metric NAME VALUE [STEP]`, where NAME is what MLflow accepts, without spaces. */

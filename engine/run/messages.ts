@@ -90,4 +90,4 @@ export type Executor = (
   environment: Record<string, string>,
   mark: string,
   listener: AttemptListener,
-) => RunningAttempt;
+) => Promise<RunningAttempt>;

@@ -1,7 +1,7 @@
 /** Runs a stage in a Node process of its own (attempt-child.ts): its memory and its GPU go back when it ends, its crash is its own. */
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { watchAttempt } from './attempt-process.js';
+import { asChild, watchAttempt } from './attempt-process.js';
 import { failureOfDeath } from './failure.js';
 import { LastLines } from './last-lines.js';
 import type { AttemptEnd, Executor, FromAttempt, ToAttempt } from './messages.js';
@@ -53,14 +53,14 @@ export const runInNode: Executor = (job, environment, mark, listener) => {
     words.add(lines);
     listener.log(lines);
   };
-  const attempt = watchAttempt(child, { mark, stdout: hear, stderr: hear, ours: 0 });
+  const attempt = watchAttempt(asChild(child), { mark, stdout: hear, stderr: hear, ours: 0 });
   tell({ type: 'job', job });
-  return {
+  return Promise.resolve({
     pid: child.pid,
-    cancel: (reason) => tell({ type: 'cancel', reason }),
+    cancel: (reason: string) => tell({ type: 'cancel', reason }),
     kill: () => attempt.kill(),
     ended: end(),
-  };
+  });
 
   async function end(): Promise<AttemptEnd> {
     const death = await attempt.ended;

@@ -53,7 +53,7 @@ export async function oneAttempt(
     ...(lease?.environment ?? (leases.gpus.length > 0 ? noGpu : {})),
   };
   const execute = instance.kind === 'command' ? runCommand : runInNode;
-  const running = execute(job, environment, `${work.run}/${randomUUID()}`, listening);
+  const running = await execute(job, environment, `${work.run}/${randomUUID()}`, listening);
   try {
     if (running.pid !== undefined) {
       await attempt.holdFor(running.pid);

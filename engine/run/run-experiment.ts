@@ -15,6 +15,8 @@ import { makeCrew } from './crew.js';
 import type { RunEvent } from './events.js';
 import { discoverGpus } from './gpu-list.js';
 import { GpuLeases, gpusOf } from './gpus.js';
+
+import { endLaunchers } from './launcher.js';
 import { endLeftBehind } from './left-behind.js';
 import { endMarked } from './process-group.js';
 import { RunBook } from './run-book.js';
@@ -177,6 +179,7 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
   } finally {
     watch.stop();
     options.stop.removeEventListener('abort', onStop);
+    await endLaunchers();
     if (crew.started) endMarked(`${journal.run}/`);
   }
   const stages = book.stages();

@@ -59,10 +59,18 @@ export function processesOf(logFolder: string): number[] {
     });
 }
 
-/** Children of an engine that lead a process group: its attempts, each with all that it started. */
+/** Attempts of an engine, each with all that it started: its children that lead a process group, and those of the launchers among them. */
 export function attemptsOf(engine: number): number[] {
+  return leadersBelow(engine).flatMap((leader) => {
+    const launched = leadersBelow(leader);
+    return launched.length > 0 ? launched : [leader];
+  });
+}
+
+/** Children that lead a process group. */
+function leadersBelow(parent: number): number[] {
   try {
-    return readFileSync(`/proc/${engine}/task/${engine}/children`, 'utf8')
+    return readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')
       .split(' ')
       .filter(Boolean)
       .map(Number)
