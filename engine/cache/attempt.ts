@@ -1,5 +1,5 @@
 /** One attempt at a stage: its folders while it runs, and the moment its outputs become results. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { mkdir, readdir, rename, rmdir, statfs, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ArtifactType } from '../../stages/contract.js';
@@ -31,7 +31,7 @@ export interface Attempt {
   /** A fresh, empty folder for that output, also when asked for again. */
   outputFolder(name: string): Promise<string>;
   /** The lock also lives as long as that process: an attempt's child may outlive a killed engine for a moment. */
-  holdFor(pid: number): Promise<void>;
+  holdFor(pid: number): void;
   /**
    * Makes results of the output folders: all of them, or none. Hashes, fsyncs, makes read-only and moves into place;
    * then writes the result, removes the checkpoint and lets the key go.
@@ -63,7 +63,7 @@ export interface AttemptParts {
 /** A stage that took longer is on disk before it counts as done and its checkpoint goes; a power cut takes shorter ones only. */
 const worthWaitingSeconds = 1;
 /** So many paths that are not on disk yet, and not more, may have gathered. */
-const mostWaiting = 500;
+const mostWaiting = 5000;
 
 export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
   const { key, root, lock, session, objects, results, uses, late } = parts;
@@ -71,9 +71,11 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
   const failed = join(root, 'failed', key);
   const outputs = await session.path('outputs');
   await guarded('make the folders of a stage', root, async () => {
-    await mkdir(checkpoint, { recursive: true });
-    await mkdir(outputs);
+    // Here and now: small calls are done before a thread would have been told of the first.
+    mkdirSync(checkpoint, { recursive: true });
+    mkdirSync(outputs);
     keepReserve(root);
+    return Promise.resolve();
   });
   const folderOf = (name: string) => join(outputs, encodeURIComponent(name));
   return {
@@ -82,7 +84,7 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
     outputFolder: (name) =>
       guarded(`make the folder of output ${name}`, root, async () => {
         await removeTree(folderOf(name));
-        await mkdir(folderOf(name), { recursive: true });
+        mkdirSync(folderOf(name), { recursive: true });
         return folderOf(name);
       }),
     holdFor: (pid) => lock.holdFor(pid),
@@ -97,10 +99,13 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
       const result = await guarded(`store the result of ${by.stage}`, root, async () => {
         const records: Record<string, OutputRecord> = {};
         // All are looked at before the first is moved.
-        for (const name of Object.keys(types))
-          await objects.check(folderOf(name), `output ${name} of ${by.stage}`);
+        const outputs = [];
         for (const [name, type] of Object.entries(types)) {
-          const stored = await objects.take(folderOf(name), `output ${name} of ${by.stage}`);
+          const words = `output ${name} of ${by.stage}`;
+          outputs.push({ name, type, words, listing: await objects.check(folderOf(name), words) });
+        }
+        for (const { name, type, words, listing } of outputs) {
+          const stored = await objects.take(folderOf(name), words, listing);
           records[name] = { type, ...stored };
         }
         const result: StageResult = { key, components, outputs: records, ...sayable(metrics, warnings), by };

@@ -107,7 +107,7 @@ export class LocalCache implements Cache {
   readonly uses: Uses;
   /** When the index may be saved again beside the work, by performance.now(). */
   private saveAfter = 0;
-  readonly late = new LateSync();
+  readonly late: LateSync;
 
   constructor(
     readonly root: string,
@@ -115,6 +115,7 @@ export class LocalCache implements Cache {
     /** Whether what `lookup` finds must stay. */
     private readonly use: boolean,
   ) {
+    this.late = new LateSync(root);
     this.index = new IndexFile(root);
     this.stats = new StatCache(this.index);
     this.uses = new Uses(root, session);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errno } from './trouble.js';
+import { errno, isMissing } from './trouble.js';
 
 /**
  * Replaces `path` by `text`, all or nothing.
@@ -41,11 +41,21 @@ export function writeInPlace(path: string, text: string, temporary: string): voi
     } finally {
       closeSync(file);
     }
-    mkdirSync(dirname(path), { recursive: true });
-    renameSync(beside, path);
+    moveInto(beside, path);
   } catch (error) {
     rmSync(beside, { force: true });
     throw error;
+  }
+}
+
+/** rename, into a folder that is made where it is missing: most are there. */
+export function moveInto(from: string, path: string): void {
+  try {
+    renameSync(from, path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    renameSync(from, path);
   }
 }
 

@@ -7,8 +7,17 @@
  * the older files when it lets go. So at any time the holder is the living owner of the highest generation.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Owner, livesStill, readOwner, startOf, thisProcess } from './owner.js';
@@ -23,7 +32,7 @@ const POLL_MILLISECONDS = 200;
 
 export interface Lock {
   /** The lock also lives as long as that process does. */
-  holdFor(pid: number): Promise<void>;
+  holdFor(pid: number): void;
   release(): Promise<void>;
 }
 
@@ -49,7 +58,9 @@ export async function takeLock(path: string, { signal, waiting }: WaitOptions = 
     signal?.throwIfAborted();
     const { holder, dead } = survey(path, watched);
     if (holder === undefined) {
-      const lock = await create(path, dead.length, dead);
+      // Between a look and what follows from it others may act, also in a test.
+      await Promise.resolve();
+      const lock = create(path, dead.length, dead);
       if (lock !== undefined) return lock;
       continue;
     }
@@ -116,24 +127,48 @@ function isDead({ owner, since }: Seen): boolean {
   return lives === 'dead' || (lives === 'unknown' && silence > SILENCE_SECONDS);
 }
 
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+/** A new file, or undefined where it is there. */
+function openNew(file: string): number | undefined {
+  for (;;) {
+    try {
+      return openSync(file, 'wx');
+    } catch (error) {
+      if (errno(error) === 'EEXIST') return undefined;
+      if (!isMissing(error)) throw error;
+      mkdirSync(dirname(file), { recursive: true });
+    }
+  }
+}
+
 /** The lock, or undefined where somebody was faster. */
-async function create(path: string, generation: number, dead: readonly string[]): Promise<Lock | undefined> {
+function create(path: string, generation: number, dead: readonly string[]): Lock | undefined {
   const file = `${path}.${generation}`;
   const older = dead.map((_, index) => `${path}.${index}`);
   const owner: Owner & { token: string } = { ...thisProcess(), token: randomUUID() };
-  await mkdir(dirname(path), { recursive: true });
-  // From here on here and now: small calls are done before a thread would have been told of the first.
+  // Here and now: small calls are done before a thread would have been told of the first.
+  const open = openNew(file);
+  if (open === undefined) return undefined;
+  let written = JSON.stringify(owner);
   try {
-    writeFileSync(file, JSON.stringify(owner), { flag: 'wx' });
+    writeSync(open, written);
   } catch (error) {
-    if (errno(error) === 'EEXIST') return undefined;
     // Made and not filled (no space): it must not look held.
+    closeSync(open);
     rmSync(file, { force: true });
     throw error;
   }
   // Between our look and our creation another may have healed this lock, worked, let go, and a third one begun anew.
   const same = older.every((name, index) => look(name, new Map())?.text === dead[index]);
   if (!same) {
+    closeSync(open);
     unlinkSync(file);
     return undefined;
   }
@@ -146,14 +181,22 @@ async function create(path: string, generation: number, dead: readonly string[])
     }
   }, HEARTBEAT_SECONDS * 1000);
   heart.unref();
+  let released = false;
   return {
-    async holdFor(pid) {
-      writeFileSync(file, JSON.stringify({ ...owner, worker: { pid, started: startOf(pid) } }));
+    holdFor(pid) {
+      // In one write over the old text, so that nobody reads half of it; spaces where that was longer.
+      const worker = { pid, started: startOf(pid) };
+      written = JSON.stringify({ ...owner, worker }).padEnd(written.length);
+      writeSync(open, written, 0);
     },
-    async release() {
+    release() {
+      if (released) return Promise.resolve();
+      released = true;
       clearInterval(heart);
+      closeSync(open);
       // Ours last: while an older file is there, ours must be too.
-      for (const name of [...older, file]) rmSync(name, { force: true });
+      for (const name of [...older, file]) removeFile(name);
+      return Promise.resolve();
     },
   };
 }

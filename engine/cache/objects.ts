@@ -2,11 +2,12 @@
  * The artifacts, by the digest of their content: <cache>/objects/ab/<digest>/, read-only. They are checked on use, and
  * what does not have its digest any more is moved away, never used.
  */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { copyFile, rename } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import type { Digest } from '../digest.js';
 import { type Listing, digestOfListing, listArtifact } from './artifact.js';
+import { moveInto } from './durable.js';
 import type { LateSync } from './late-sync.js';
 import type { Uses } from './in-use.js';
 import { type Session, removeTree } from './session.js';
@@ -140,9 +141,16 @@ export class Objects {
     return listing;
   }
 
-  /** Makes an object of a folder that nobody writes any more; the folder is gone afterwards. Throws as `check`. */
-  async take(folder: string, name: string): Promise<{ digest: Digest; bytes: number; files: number }> {
-    let listing = await this.check(folder, name);
+  /**
+   * Makes an object of a folder that nobody writes any more; the folder is gone afterwards.
+   * @param checked what `check` answered for it
+   */
+  async take(
+    folder: string,
+    name: string,
+    checked: Listing,
+  ): Promise<{ digest: Digest; bytes: number; files: number }> {
+    let listing = checked;
     const linked = listing.files.filter((file) => file.linked);
     for (const file of linked) await separate(join(folder, file.path));
     if (linked.length > 0) listing = listArtifact(folder, name);
@@ -172,9 +180,8 @@ export class Objects {
         'Let the stage wait for the programs it starts: one of them still writes.',
       );
     }
-    mkdirSync(dirname(path), { recursive: true });
     try {
-      renameSync(folder, path);
+      moveInto(folder, path);
     } catch (error) {
       // Another engine was faster with the same content.
       if (!['ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')) throw error;
@@ -185,7 +192,7 @@ export class Objects {
     const inside = [...listing.files.map((file) => file.path), ...listing.folders].map((name) =>
       join(path, name),
     );
-    const onDisk = this.late.add(...inside, path, dirname(path));
+    const onDisk = this.late.addAll([...inside, path, dirname(path)]);
     // After a power cut before that it is read once more, and rebuilt where it is not whole.
     this.stats.learn(digest, now, digest, { onDisk });
   }
@@ -203,6 +210,8 @@ function sameContent(before: Listing, after: Listing): boolean {
 }
 
 export function readReferences(folder: string): Digest[] | string {
+  // Most have none, and an error costs more than a look.
+  if (!existsSync(join(folder, REFERENCES))) return [];
   let text: string;
   try {
     text = readFileSync(join(folder, REFERENCES), 'utf8');

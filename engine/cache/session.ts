@@ -3,7 +3,7 @@
  * found and removed by the next one.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HEARTBEAT_SECONDS } from './lock.js';
@@ -132,11 +132,12 @@ const beatOf = (file: string) => statSync(file).ctimeMs;
 
 /** Removes a folder that may be read-only, or was a moment ago. */
 export async function removeTree(path: string): Promise<void> {
-  // Of a stage's folders most are empty by then, or were never made.
+  // Of a stage's folders most are empty by then, or were never made. An error costs more than a look.
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
   try {
     return rmdirSync(path);
-  } catch (error) {
-    if (isMissing(error) && !existsSync(path)) return;
+  } catch {
+    // Not empty, or no folder.
   }
   const openUp = async (folder: string): Promise<void> => {
     await chmod(folder, 0o755);

@@ -76,8 +76,12 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
   };
 }
 
+/** What a power cut may take at most. An fsync holds up whoever writes to the same disk meanwhile, so not one for each line. */
+const gatherMilliseconds = 250;
+
 /** fsync beside the work: one at a time, each for all that was written before it began. */
 class Disk {
+  private timer: NodeJS.Timeout | undefined;
   private busy = false;
   private again = false;
   private closing = false;
@@ -86,10 +90,12 @@ class Disk {
   constructor(private readonly file: number) {}
 
   ask(): void {
-    if (this.busy) {
-      this.again = true;
-      return;
-    }
+    if (this.busy) this.again = true;
+    else this.timer ??= setTimeout(() => this.start(), gatherMilliseconds).unref();
+  }
+
+  private start(): void {
+    this.timer = undefined;
     this.busy = true;
     this.again = false;
     fsync(this.file, (error) => {
@@ -109,6 +115,7 @@ class Disk {
 
   /** The number of an open file must not go to another one while a thread syncs it. */
   close(): void {
+    clearTimeout(this.timer);
     this.closing = true;
     if (!this.busy) closeSync(this.file);
   }

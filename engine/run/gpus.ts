@@ -27,7 +27,7 @@ export interface GpuLease {
   /** The variables that show these cards, and no others, to a process. */
   environment: Record<string, string>;
   /** The cards stay taken as long as that process lives, also when the engine dies. */
-  holdFor(pid: number): Promise<void>;
+  holdFor(pid: number): void;
   release(): Promise<void>;
 }
 
@@ -118,8 +118,8 @@ export class GpuLeases {
           return {
             gpus,
             environment: visibleOnly(gpus),
-            async holdFor(pid) {
-              for (const { lock } of taken) await lock.holdFor(pid);
+            holdFor(pid) {
+              for (const { lock } of taken) lock.holdFor(pid);
               tell({ pid, started: startOf(pid) });
             },
             release: giveBack,

@@ -56,8 +56,8 @@ export async function oneAttempt(
   const running = await execute(job, environment, `${work.run}/${randomUUID()}`, listening);
   try {
     if (running.pid !== undefined) {
-      await attempt.holdFor(running.pid);
-      await lease?.holdFor(running.pid);
+      attempt.holdFor(running.pid);
+      lease?.holdFor(running.pid);
     }
   } catch (error) {
     running.kill();

@@ -2,16 +2,7 @@
  * The log of a stage: all that its attempts said in this run, with the engine's own remarks between. Of a stage that says too much the
  * beginning and the end are kept, and a line tells how much is gone.
  */
-import {
-  appendFileSync,
-  closeSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { explained } from '../cache/trouble.js';
 
 export interface StageLog {
@@ -19,6 +10,8 @@ export interface StageLog {
   write(lines: string): void;
   /** What the engine has to say: when an attempt began and how it ended. */
   remark(line: string): void;
+  /** Until the next word. */
+  close(): void;
 }
 
 const mark = '--- ';
@@ -30,11 +23,16 @@ const bytesOfStart = 2 * 1024 * 1024;
 const bytesOfEnd = 6 * 1024 * 1024;
 
 export function openLog(file: string): StageLog {
+  let open: number | undefined;
   let size = 0;
   /** Where the first lines end, once anything was cut, and how much was. */
   let start: number | undefined;
   let cut = 0;
 
+  const close = () => {
+    if (open !== undefined) closeSync(open);
+    open = undefined;
+  };
   const shorten = () => {
     const descriptor = openSync(file, 'r');
     let text: Buffer;
@@ -54,6 +52,7 @@ export function openLog(file: string): StageLog {
     // Whoever reads sees the old file or the new one.
     writeFileSync(`${file}.new`, text);
     renameSync(`${file}.new`, file);
+    close();
     size = text.length;
   };
 
@@ -61,7 +60,8 @@ export function openLog(file: string): StageLog {
     try {
       // Whole lines at once, so that a log is complete up to the moment a machine stops.
       const bytes = Buffer.from(`${lines}\n`);
-      appendFileSync(file, bytes);
+      open ??= openSync(file, 'a');
+      writeFileSync(open, bytes);
       size += bytes.length;
       if (size > mostBytes) shorten();
     } catch (error) {
@@ -71,6 +71,7 @@ export function openLog(file: string): StageLog {
   return {
     write,
     remark: (line) => write(`${mark}${line}`),
+    close,
   };
 }
 

@@ -13,7 +13,7 @@ import type { GpuHolder, GpuLease, GpuLeases } from './gpus.js';
 import { changedInput } from './changed-input.js';
 import type { AttemptEnd, Progress } from './messages.js';
 import { oneAttempt } from './one-attempt.js';
-import { openLog } from './stage-log.js';
+import { openLog, type StageLog } from './stage-log.js';
 
 /** The longest wait between two attempts. */
 const longestBackoffSeconds = 600;
@@ -126,9 +126,23 @@ async function attempts(
   lease: GpuLease | undefined,
   listener: StageListener,
 ): Promise<StageEnd> {
+  const log = openLog(work.logFile);
+  try {
+    return await logged(work, attempt, lease, listener, log);
+  } finally {
+    log.close();
+  }
+}
+
+async function logged(
+  work: StageWork,
+  attempt: Attempt,
+  lease: GpuLease | undefined,
+  listener: StageListener,
+  log: StageLog,
+): Promise<StageEnd> {
   const { instance, decision, cancel } = work;
   const { retry } = instance;
-  const log = openLog(work.logFile);
   const begun = performance.now();
   for (let number = 1; ; number++) {
     listener.started(number);

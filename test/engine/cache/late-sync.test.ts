@@ -14,7 +14,7 @@ function folder() {
 
 test('files and folders are synced beside the work, and settled waits for all of them', async () => {
   using place = folder();
-  const late = new LateSync();
+  const late = new LateSync(place.path);
   const done: string[] = [];
   for (let i = 0; i < 20; i++) {
     const file = join(place.path, `${i}`);
@@ -30,7 +30,7 @@ test('files and folders are synced beside the work, and settled waits for all of
 
 test('a path that waits already is not synced twice', async () => {
   using place = folder();
-  const late = new LateSync();
+  const late = new LateSync(place.path);
   for (let i = 0; i < 100; i++) void late.add(place.path, join(place.path, 'gone'));
   // Two may have begun; each of both names waits once at most.
   expect(late.waiting).toBeLessThanOrEqual(2);
@@ -39,7 +39,7 @@ test('a path that waits already is not synced twice', async () => {
 
 test('what is gone again needs no sync; what cannot be opened is told once, to whoever settles', async () => {
   using place = folder();
-  const late = new LateSync();
+  const late = new LateSync(place.path);
   await late.add(join(place.path, 'never', 'there'));
   // A name longer than file systems have.
   void late.add(join(place.path, 'x'.repeat(300)));
