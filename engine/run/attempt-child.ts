@@ -11,7 +11,7 @@ import {
   type StageDeclaration,
   StageError,
 } from '../../stages/contract.js';
-import { classOfError } from './failure.js';
+import { classOfError, FULL_DISK } from './failure.js';
 import type { FromAttempt, Job, ToAttempt } from './messages.js';
 
 /** Progress is for eyes: ten times a second is plenty. */
@@ -62,9 +62,7 @@ function isStageError(error: unknown): error is StageError {
 
 function fullDisk(error: unknown): string | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code === 'ENOSPC' || code === 'EDQUOT'
-    ? 'Free some space (cemiflow gc removes results no recent run uses), or keep runs on another disk with --runs-dir.'
-    : undefined;
+  return code === 'ENOSPC' || code === 'EDQUOT' ? FULL_DISK : undefined;
 }
 
 function withCauses(error: Error): string {

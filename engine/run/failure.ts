@@ -46,6 +46,10 @@ const passingWords = new RegExp(
 /** sysexits.h: "temporary failure; the user is invited to retry". */
 const temporaryFailure = 75;
 
+const fullDiskWords = /no space left on device|disk quota exceeded|\b(?:ENOSPC|EDQUOT)\b/i;
+export const FULL_DISK =
+  'Free some space (cemiflow gc removes results no recent run uses), or keep runs on another disk with --runs-dir.';
+
 const outOfMemory = {
   class: 'memory',
   remedy: 'Lower its batch, or run fewer stages at a time with -j 1.',
@@ -73,6 +77,7 @@ export function failureOfDeath({ exitCode, signal, originalMessage }: Death, wor
     return {
       message: `its process ended with exit code ${exitCode}`,
       class: exitCode === temporaryFailure ? 'io' : classOfWords(words),
+      ...(fullDiskWords.test(words) ? { remedy: FULL_DISK } : {}),
     };
   if (memoryWords.test(words)) return { message: `it ran out of memory (${ended})`, ...outOfMemory };
   switch (ended) {

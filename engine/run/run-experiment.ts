@@ -219,7 +219,7 @@ function refuseImpossible(instance: StageInstance, device: string, present: numb
   if (wanted <= present) return;
   const { file, line, column } = instance.place;
   throw new RunRefused(
-    `${file}:${line}:${column}: ${instance.name} asks for ${wanted} GPUs, and ${present === 0 ? 'none is' : `${present} ${present === 1 ? 'is' : 'are'}`} visible here`,
+    `${file}:${line}:${column}: ${instance.name} asks for ${wanted} ${wanted === 1 ? 'GPU' : 'GPUs'}, and ${present === 0 ? 'none is' : `${present} ${present === 1 ? 'is' : 'are'}`} visible here`,
     'Lower resources.gpus, or look at CUDA_VISIBLE_DEVICES and `cemiflow doctor`.',
   );
 }

@@ -92,6 +92,12 @@ test.each([
     error: 'the command ended well, but did not make out',
     remedy: 'Let it write into ${{ outputs.out }}, a folder that exists.',
   },
+  {
+    run: 'echo tar: write error: No space left on device >&2; exit 2',
+    error: 'the command ended with exit code 2',
+    remedy:
+      'Free some space (cemiflow gc removes results no recent run uses), or keep runs on another disk with --runs-dir.',
+  },
   { run: 'kill -SEGV $$', error: 'its process was ended by SIGSEGV', remedy: '' },
 ])('`$run` has failed: $error', async ({ run, error, remedy }) => {
   await using lab = Lab.create();

@@ -79,6 +79,25 @@ export class Lab implements AsyncDisposable {
     return summaryOf(await this.cemiflow('run', 'x.yaml', '--json', ...words));
   }
 
+  /** The packages whose code a command loads, those of the bundle too, sorted. */
+  async packagesLoadedBy(...words: string[]): Promise<string[]> {
+    const file = this.path('loaded');
+    const hooks = `import { appendFileSync, readFileSync } from 'node:fs';
+    export async function resolve(name, context, next) {
+      const found = await next(name, context);
+      // Of a part of the bundle, what it was made of.
+      const text = found.url + (found.url.startsWith('file:') ? '\\n' + readFileSync(new URL(found.url), 'utf8') : '');
+      for (const [, name] of text.matchAll(/^(?:file:|\\/\\/ ).*node_modules\\/((?:@[^/]+\\/)?[^/\\n]+)/gm))
+        appendFileSync(${JSON.stringify(file)}, name + '\\n');
+      return found;
+    }`;
+    const url = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(url(hooks))});`;
+    writeFileSync(file, '');
+    await execa(process.execPath, ['--import', url(register), program, ...words], { cwd: this.folder });
+    return [...new Set(readFileSync(file, 'utf8').split('\n').filter(Boolean))].sort();
+  }
+
   /** Waits until the stage that holds there has begun. @returns its pid */
   async started(hold: string): Promise<number> {
     const file = this.path('steer', `${hold}.started`);

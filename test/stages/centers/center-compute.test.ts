@@ -10,17 +10,9 @@ import { stage as frTrain } from '../../../stages/recognition/fr-train.stage.js'
 import { momentsOf } from '../../../stages/similarity/moments.js';
 import { openDevice } from '../../../stages/tensors/device.js';
 import { embeddingsOf } from '../recognition/rows.js';
-import { StageLab } from '../recognition/stage-lab.js';
+import { quickTraining, StageLab } from '../recognition/stage-lab.js';
 
-const quick = {
-  backbone: 'custom',
-  network: { widths: [8, 16], blocks: [1, 1], stemStride: 2, embeddingSize: 16 },
-  batch: 32,
-  scale: 16,
-  margin: 0.2,
-  steps: 60,
-  schedule: 'cosine',
-};
+const quick = { ...quickTraining, steps: 60 };
 
 async function trained(lab: StageLab, identities: number, first = 0) {
   const dataset = lab.patterns({ identities, each: 8, size: 16, first });

@@ -17,15 +17,7 @@ import {
 } from '../recognition/stage-lab.js';
 
 const size = 16;
-const quick = {
-  backbone: 'custom',
-  network: { widths: [8, 16], blocks: [1, 1], stemStride: 2, embeddingSize: 16 },
-  batch: 32,
-  scale: 16,
-  margin: 0.2,
-  steps: 80,
-  schedule: 'cosine',
-};
+const quick = { ...quickTraining, steps: 80 };
 const lab = new StageLab();
 let model: InputArtifact;
 

@@ -21,6 +21,16 @@ import {
 } from '../../../stages/data/verification-set.js';
 import { Random } from '../../../stages/tensors/random.js';
 
+/** Of a recogniser that learns patterns in a second or two; how long, its test says. */
+export const quickTraining = {
+  backbone: 'custom',
+  network: { widths: [8, 16], blocks: [1, 1], stemStride: 2, embeddingSize: 16 },
+  batch: 32,
+  scale: 16,
+  margin: 0.2,
+  schedule: 'cosine',
+};
+
 export const provenance: SetProvenance = {
   kind: 'faces-render',
   asked: { identities: 8, images: 96 },

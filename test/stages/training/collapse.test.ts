@@ -12,7 +12,8 @@ import { stage as evaluate } from '../../../stages/evaluation/evaluate.stage.js'
 import { stage as frTrain } from '../../../stages/recognition/fr-train.stage.js';
 import { Random } from '../../../stages/tensors/random.js';
 import { Streak } from '../../../stages/training/collapse.js';
-import { pattern, provenance, StageLab, writeVerification } from '../recognition/stage-lab.js';
+import { tinyUnet } from '../diffusion/workbench.js';
+import { pattern, provenance, quickTraining, StageLab, writeVerification } from '../recognition/stage-lab.js';
 
 const size = 16;
 const lab = new StageLab();
@@ -32,15 +33,7 @@ function images(count: number, of: (i: number) => { pixels: Uint8Array; label: n
 const gray = new Uint8Array(size * size * 3).fill(128);
 
 describe('fr-train', () => {
-  const settings = {
-    backbone: 'custom',
-    network: { widths: [8, 16], blocks: [1, 1], stemStride: 2, embeddingSize: 16 },
-    batch: 64,
-    scale: 16,
-    margin: 0.2,
-    steps: 400,
-    schedule: 'cosine',
-  };
+  const settings = { ...quickTraining, batch: 64, steps: 400 };
   const draw = new Random(1, 'labels');
   const shuffled = () =>
     images(2000, (i) => ({ pixels: pattern(i % 40, i, size), label: i < 10 ? i : draw.int(10) }));
@@ -90,16 +83,7 @@ describe('diffusion-train', () => {
   const settings = {
     method: 'unconditional',
     prediction: 'v',
-    unet: {
-      base: 4,
-      multipliers: [1, 2],
-      attentionAt: [2],
-      headChannels: 4,
-      groups: 2,
-      timeWidth: 8,
-      decoder: 'light',
-      learnedVariance: false,
-    },
+    unet: tinyUnet['unet']!,
     batch: 4,
     metricsEvery: 10,
   };
