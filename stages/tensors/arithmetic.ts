@@ -22,6 +22,7 @@ import {
 } from './symbol.js';
 import { sameDims } from './graph.js';
 
+/** The shape of two operands together, by the rule of NumPy. Throws where they do not fit. */
 export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
   return tf.backend_util.assertAndGetBroadcastShape([...a], [...b]);
 }
@@ -53,6 +54,7 @@ function expanded(operand: Symbolic, shape: number[]): Symbolic {
   return broadcast(lift(operand, shape.length), shape);
 }
 
+/** a b, with the folds of 0, 1, constants and cast masks. */
 export function multiply(a: Symbolic, b: Symbolic): Symbolic {
   const shape = broadcastShape(a.shape, b.shape);
   const { graph, dtype } = a;
@@ -69,6 +71,7 @@ export function multiply(a: Symbolic, b: Symbolic): Symbolic {
   return elementwise('Mul', [a, b], dtype);
 }
 
+/** a + b, with the folds of 0 and constants. */
 export function add(a: Symbolic, b: Symbolic): Symbolic {
   const shape = broadcastShape(a.shape, b.shape);
   const [x, y] = [a.uniform, b.uniform];
@@ -88,6 +91,7 @@ export function scale(value: Symbolic, factor: number): Symbolic {
   return multiply(value, scalarOf(value.graph, factor, value.dtype));
 }
 
+/** The value in another type; booleans become 0 and 1, and what is not 0 becomes true. */
 export function cast(value: Symbolic, dtype: Dtype): Symbolic {
   const { graph } = value;
   if (value.dtype === dtype) return value;
@@ -104,6 +108,7 @@ export function cast(value: Symbolic, dtype: Dtype): Symbolic {
   return result;
 }
 
+/** ONNX's reductions that `reduce` records. */
 export type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
 
 /** A reduction over logical axes. Over a repeated axis a sum is a multiplication, and a mean or an extremum nothing. */

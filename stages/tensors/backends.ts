@@ -7,6 +7,7 @@ import { leaves, mapLeaves } from './pytree.js';
 /** The version of every tfjs package: their backends register with one and the same @tensorflow/tfjs-core. */
 export const TFJS = '4.22.0';
 
+/** Whether a package can be found from here. */
 export const isInstalled = (name: string): boolean => {
   try {
     createRequire(import.meta.url).resolve(name);
@@ -20,6 +21,7 @@ export const isInstalled = (name: string): boolean => {
 export const load = (name: string): Promise<Record<string, unknown>> =>
   import(name) as Promise<Record<string, unknown>>;
 
+/** What an error says, in one line without a full stop. */
 export const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim().replace(/\.$/, '');
 

@@ -13,6 +13,7 @@ import type { Dtype } from './symbol.js';
 type OnnxRuntime = typeof import('onnxruntime-node');
 type Values = Float32Array | Int32Array | Uint8Array;
 
+/** `CompileOptions` with their defaults filled in, and the threads of the device. */
 export interface OnnxCompileOptions {
   threads: number;
   donate: readonly number[];
@@ -35,6 +36,7 @@ interface Compilation {
   calls: number;
 }
 
+/** A function with its compilations, one for each signature that it was called with. */
 export class OnnxFunction {
   readonly #compilations = new Map<string, Promise<Compilation>>();
   /** Where the stage asked for it. */

@@ -8,6 +8,7 @@ import { deviceChannel, deviceNames, StageError } from '../contract.js';
 import { PROBES, type Probe } from './probes.js';
 import type { Pytree } from './pytree.js';
 
+/** What can be opened by name; `deviceNames` has the same in the order of 'auto'. */
 export type DeviceName = 'tensorflow' | 'webgpu' | 'onnx' | 'wasm' | 'cpu';
 
 /** Best first: the order in which 'auto' tries them. */
@@ -30,6 +31,7 @@ export interface Compiled<F extends TensorFunction> {
   dispose(): void;
 }
 
+/** How a function is compiled. */
 export interface CompileOptions {
   /** Positions of arguments that are disposed once the result is there (the old training state). */
   donate?: readonly number[];
@@ -37,6 +39,7 @@ export interface CompileOptions {
   check?: boolean;
 }
 
+/** What tensors are computed on, opened once for the whole process. */
 export interface Device {
   name: DeviceName;
   /** For people: what it is and on what it computes. */

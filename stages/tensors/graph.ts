@@ -15,6 +15,7 @@ import {
 /** Constants up to this many bytes are compared by content, so that equal ones are stored once. */
 const SHARED_CONSTANT_BYTES = 4096;
 
+/** What one trace has recorded so far; each trace has a graph of its own. */
 export class Graph {
   readonly #nodes: OnnxNode[] = [];
   readonly #constants: OnnxConstant[] = [];
@@ -135,6 +136,7 @@ export class Graph {
   }
 }
 
+/** Whether two shapes, orders or permutations are equal. */
 export function sameDims(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }

@@ -9,6 +9,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Init, Scope } from './network.js';
 
+/** What a convolution may be told beside its channels. */
 export interface ConvolutionOptions {
   /** Side of the filter, odd. Default 3. */
   kernel?: number;
@@ -61,6 +62,7 @@ function convolve(x: tf.Tensor4D, filter: tf.Tensor4D, kernel: number, stride: n
   );
 }
 
+/** What a dense layer may be told beside its width. */
 export interface LinearOptions {
   /** Default true; starts at zero. */
   bias?: boolean;
@@ -132,6 +134,7 @@ export function groupNormAffine(
   return affine(scope, name, groupNorm(x, groups, epsilon), true, true) as tf.Tensor4D;
 }
 
+/** What a batch normalisation may be told. */
 export interface BatchNormOptions {
   /** Share of the new batch in the running statistics, PyTorch's meaning. Default 0.1. */
   momentum?: number;

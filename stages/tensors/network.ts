@@ -30,6 +30,7 @@ export interface Scope {
   updateBuffer(name: string, value: tf.Tensor): void;
 }
 
+/** Where one named weight or buffer lies in its flat vector. */
 export interface Slot {
   name: string;
   shape: number[];
@@ -39,6 +40,7 @@ export interface Slot {
   init: Init;
 }
 
+/** All weights and buffers of a network, in the order in which it asks for them. */
 export interface Layout {
   weights: Slot[];
   buffers: Slot[];

@@ -3,6 +3,7 @@
  * graphs of static float, integer and boolean arrays need. Field numbers are those of onnx.proto.
  */
 
+/** The types of arrays that graphs are made of; int64 only for shapes, axes and indices. */
 export type OnnxType = 'float32' | 'int32' | 'int64' | 'bool';
 
 /** TensorProto.DataType. */
@@ -13,8 +14,10 @@ export class FloatAttribute {
   constructor(readonly value: number) {}
 }
 
+/** An attribute of a node; bare numbers and lists of them are integers. */
 export type Attribute = number | string | readonly number[] | FloatAttribute;
 
+/** NodeProto. */
 export interface OnnxNode {
   op: string;
   /** '' for an optional input that is left out. */
@@ -25,16 +28,19 @@ export interface OnnxNode {
   domain: string;
 }
 
+/** ValueInfoProto: a name with its type and static shape. */
 export interface OnnxValue {
   name: string;
   dtype: OnnxType;
   dims: readonly number[];
 }
 
+/** TensorProto: an initializer. */
 export interface OnnxConstant extends OnnxValue {
   data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
 }
 
+/** GraphProto: nodes in an order in which they can be computed. */
 export interface OnnxGraph {
   nodes: readonly OnnxNode[];
   inputs: readonly OnnxValue[];
@@ -47,6 +53,7 @@ const OPSET = 18;
 /** The IR version that came with ONNX 1.13, the release of opset 18. */
 const IR_VERSION = 8;
 
+/** The bytes of a .onnx file. */
 export function encodeModel(graph: OnnxGraph): Uint8Array {
   const body = Buffer.concat([
     ...graph.nodes.map((node) => message(1, encodeNode(node))),

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 
+/** What AdamW keeps from step to step: three flat vectors of one length. */
 export interface AdamState {
   weights: tf.Tensor1D;
   /** First moment, the running mean of the gradient. */
@@ -13,6 +14,7 @@ export interface AdamState {
   v: tf.Tensor1D;
 }
 
+/** AdamW's settings: what changes from step to step as scalar tensors, what does not as numbers. */
 export interface AdamSettings {
   lr: tf.Scalar;
   /** Bias corrections 1 - beta1^t and 1 - beta2^t of step t = 1, 2, ...: see `biasCorrections`. */
@@ -55,12 +57,14 @@ export function adamw<S extends AdamState>(
   });
 }
 
+/** What SGD keeps from step to step: two flat vectors of one length. */
 export interface MomentumState {
   weights: tf.Tensor1D;
   /** The velocity. */
   m: tf.Tensor1D;
 }
 
+/** SGD's settings, as `AdamSettings`. */
 export interface MomentumSettings {
   lr: tf.Scalar;
   /** Default 0.9. */

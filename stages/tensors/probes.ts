@@ -11,6 +11,7 @@ import { probeTensorflow } from './tensorflow.js';
 import { registerWasmKernels } from './wasm-kernels.js';
 import { probeWebgpu } from './webgpu.js';
 
+/** What became of starting a device. */
 export type Probe =
   | {
       works: true;
@@ -23,6 +24,7 @@ export type Probe =
     }
   | { works: false; why: string; remedy: string };
 
+/** How each device is started, by name. */
 export const PROBES: Readonly<Record<DeviceName, (threads: number) => Promise<Probe>>> = {
   tensorflow: probeTensorflow,
   webgpu: probeWebgpu,

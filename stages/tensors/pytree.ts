@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 /** A tensor, or arrays and plain objects of pytrees; null and undefined may stand in for what is absent. */
 export type Pytree = object | null | undefined;
 
+/** A tensor of a pytree. */
 export interface Leaf {
   /** Where the tensor lies, as in `0.weights`. */
   path: string;

@@ -11,8 +11,10 @@
 import { sameDims, type Graph } from './graph.js';
 import type { OnnxConstant } from './onnx-encoder.js';
 
+/** The types of tensors that can be traced. */
 export type Dtype = 'float32' | 'int32' | 'bool';
 
+/** A value of the function being traced: what is known of an array that a node will compute. */
 export class Symbolic {
   /** Set where the value is a known constant everywhere. */
   scalar?: number;
@@ -68,10 +70,12 @@ export class Symbolic {
   }
 }
 
+/** Elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
+/** 0, 1, ..., rank - 1: the axes in logical order. */
 export function axesOf(rank: number): number[] {
   return Array.from({ length: rank }, (_, axis) => axis);
 }
@@ -82,6 +86,7 @@ export function typedArray(values: Iterable<number>, dtype: Dtype): Float32Array
   return dtype === 'int32' ? Int32Array.from(values) : Uint8Array.from(values);
 }
 
+/** An array of known values, in logical order. */
 export function constantOf(
   graph: Graph,
   data: OnnxConstant['data'],
@@ -153,6 +158,7 @@ export function physicalAxis(value: Symbolic, axis: number): number {
   return value.order.indexOf(axis);
 }
 
+/** tfjs' transpose: axis k of the result is axis perm[k]. Free, since only the order is changed. */
 export function transpose(value: Symbolic, perm: readonly number[]): Symbolic {
   const shape = perm.map((axis) => value.shape[axis]!);
   if (value.base) return broadcast(transpose(value.base, perm), shape);

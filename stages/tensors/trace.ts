@@ -267,6 +267,7 @@ function explained(error: unknown): unknown {
   );
 }
 
+/** What a trace has made of a function. */
 export interface Trace {
   graph: OnnxGraph;
   model: Uint8Array;

@@ -2,11 +2,14 @@
 import { asItIs, firstLine, isInstalled, load, starts, TFJS } from './backends.js';
 import type { Probe } from './probes.js';
 
+/** The version that CI runs the suite of stage maths on. */
+const DAWN = '0.6.2';
+
 /** tfjs on WebGPU, which npm's `webgpu` (Dawn) brings to Node: Vulkan, Metal or Direct3D 12. */
 export async function probeWebgpu(): Promise<Probe> {
   const missing = ['webgpu', '@tensorflow/tfjs-backend-webgpu'].filter((name) => !isInstalled(name));
   if (missing.length > 0) {
-    const versioned = missing.map((name) => (name === 'webgpu' ? name : `${name}@${TFJS}`));
+    const versioned = missing.map((name) => `${name}@${name === 'webgpu' ? DAWN : TFJS}`);
     return {
       works: false,
       why: `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed`,

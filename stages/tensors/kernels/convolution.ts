@@ -8,6 +8,7 @@ import { sameDims } from '../graph.js';
 import { axesOf, inOrder, reshape, Symbolic } from '../symbol.js';
 import { kernel, type TraceKernel } from './kernel.js';
 
+/** The physical order of a logical NHWC image that ONNX's convolutions and pools take. */
 export const NCHW: readonly number[] = [0, 3, 1, 2];
 const NHWC: readonly number[] = [0, 1, 2, 3];
 const OIHW: readonly number[] = [3, 2, 0, 1];

@@ -2,6 +2,7 @@
 import type { Graph } from '../graph.js';
 import type { Symbolic } from '../symbol.js';
 
+/** How one operation of tfjs is recorded. */
 export interface TraceKernel {
   /** tfjs' name of the operation. */
   name: string;

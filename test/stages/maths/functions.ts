@@ -15,7 +15,15 @@ import type { Scope } from '../../../stages/tensors/network.js';
 import * as optimisers from '../../../stages/tensors/optimisers.js';
 
 /** The modules whose every exported function must be in some case. */
-export const covered = { layers, optimisers, margins, losses, conditions, ddim, schedule };
+export const covered = {
+  'stages/tensors/layers.ts': layers,
+  'stages/tensors/optimisers.ts': optimisers,
+  'stages/recognition/margins.ts': margins,
+  'stages/diffusion/losses.ts': losses,
+  'stages/diffusion/conditions.ts': conditions,
+  'stages/diffusion/ddim.ts': ddim,
+  'stages/diffusion/schedule.ts': schedule,
+};
 
 type Exported = (...args: never[]) => unknown;
 
