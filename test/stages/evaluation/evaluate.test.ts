@@ -11,6 +11,7 @@ import { stage as frTrain } from '../../../stages/recognition/fr-train.stage.js'
 import {
   pattern,
   provenance,
+  quickTraining,
   StageLab,
   writeVerification,
   type WholeProtocol,
