@@ -39,8 +39,16 @@ export function commandLine(argv: readonly string[] = process.argv, cwd = startF
   return [name, ...words.map(quoted)].join(' ');
 }
 
-/** -C changes the folder; the line must work where it was typed. */
-const startFolder = process.cwd();
+/** -C changes the folder; the line must work where it was typed. '' where that folder is gone: main.ts says so. */
+export const startFolder: string = currentFolder();
+
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return '';
+  }
+}
 
 function called(program: string, cwd: string): string {
   // A global install's link, or the one in node_modules/.bin, is in PATH.

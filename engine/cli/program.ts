@@ -1,6 +1,6 @@
 /** The whole command line: every verb with its words. */
 import { Command } from 'commander';
-import { version } from './invocation.js';
+import { startFolder, version } from './invocation.js';
 import { addCommon, commonNames } from './options.js';
 import { UsageError } from './trouble.js';
 import { verbs } from './verbs.js';
@@ -14,7 +14,14 @@ export function makeProgram(): Command {
     .hook('preAction', (_, action) => {
       gatherCommon(program, action);
       const { directory } = action.optsWithGlobals<{ directory?: string }>();
-      if (directory === undefined) return;
+      if (directory === undefined) {
+        if (startFolder === '')
+          throw new UsageError(
+            'the folder this was started in is gone',
+            'Go to one that is there (cd), or name one with -C.',
+          );
+        return;
+      }
       try {
         process.chdir(directory);
       } catch (error) {

@@ -301,6 +301,25 @@ test('a reader that closes stdout early is no trouble', async () => {
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
 });
 
+test('started in a folder that is gone it says so', async () => {
+  await using lab = Lab.create();
+  const there = (words: string) =>
+    execa(
+      'sh',
+      ['-c', `mkdir gone && cd gone && rmdir ../gone && "$0" "$1" ${words}`, process.execPath, program],
+      {
+        cwd: lab.folder,
+        reject: false,
+      },
+    );
+  expect(await there('list')).toMatchObject({
+    exitCode: 2,
+    stderr:
+      'cemiflow: the folder this was started in is gone\n  Go to one that is there (cd), or name one with -C.',
+  });
+  expect(await there(`-C ${lab.folder} list`)).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
 test('starting up loads commander and little else: no parser, no validator, no process library', async () => {
   await using lab = Lab.create();
   expect(await lab.packagesLoadedBy('--help')).toEqual(['commander', 'fastest-levenshtein', 'picocolors']);
