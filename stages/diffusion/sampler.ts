@@ -47,7 +47,7 @@ export class Sampler {
         const rows = tf.tile(time, [xt.shape[0], 1]) as tf.Tensor2D;
         return ddimStep(config.prediction, xt, predict(scope, config, { xt, time: rows, condition }), at, z);
       },
-      { donate: [1, 2, 3, 5] },
+      { donate: [1, 2, 3, 5], frozen: [0] },
     );
   }
 
@@ -77,9 +77,10 @@ export class Sampler {
       x = await this.#denoise(this.#weights, x, tf.tensor2d(timeEmbedding([t]), [1, 128]), at, condition, z);
     }
     const values = await x.data();
-    const pixels = Uint8Array.from(values, (value) =>
-      Math.round((Math.min(1, Math.max(-1, value)) + 1) * 127.5),
-    );
+    // Not Uint8Array.from, which takes ten times as long.
+    const pixels = new Uint8Array(values.length);
+    for (let i = 0; i < values.length; i++)
+      pixels[i] = Math.round((Math.min(1, Math.max(-1, values[i]!)) + 1) * 127.5);
     x.dispose();
     return pixels;
   }

@@ -59,6 +59,9 @@ export async function openRecogniser(
   return openTrained(folder, config, device);
 }
 
+/** Of each byte, in [-1, 1]. */
+const brightness = Float32Array.from({ length: 256 }, (_, byte) => byte / 127.5 - 1);
+
 function openTrained(folder: string, config: RecognitionConfig, device: Device): Recogniser {
   const { layout } = recogniserForward(config);
   const stored = readRecognitionWeights(folder, config, layout);
@@ -67,14 +70,16 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
   const stride = size * size * 3;
   const weights = tf.tensor1d(stored.weights);
   const buffers = tf.tensor1d(stored.buffers);
-  const run = device.compile((w: tf.Tensor1D, b: tf.Tensor1D, images: tf.Tensor4D) =>
-    iresnet(bind(layout, w, b, false), config.architecture, images),
+  const run = device.compile(
+    (w: tf.Tensor1D, b: tf.Tensor1D, images: tf.Tensor4D) =>
+      iresnet(bind(layout, w, b, false), config.architecture, images),
+    { frozen: [0, 1] },
   );
   // Padded to whole batches: every new shape would be compiled anew.
   const pixels = new Float32Array(batch * stride);
 
   const embedBatch = async (images: Uint8Array): Promise<Float32Array> => {
-    for (let i = 0; i < images.length; i++) pixels[i] = images[i]! / 127.5 - 1;
+    for (let i = 0; i < images.length; i++) pixels[i] = brightness[images[i]!]!;
     pixels.fill(0, images.length);
     const input = tf.tensor4d(pixels, [batch, size, size, 3]);
     const output = await run(weights, buffers, input);

@@ -10,6 +10,7 @@ import {
   axesOf,
   broadcast,
   fill,
+  frozenOf,
   inOrder,
   lift,
   physicalAxis,
@@ -78,6 +79,11 @@ export function add(a: Symbolic, b: Symbolic): Symbolic {
   if (x !== undefined && y !== undefined) return fill(a.graph, shape, folded(x + y, a.dtype), a.dtype);
   if (x === 0) return expanded(b, shape);
   if (y === 0) return expanded(a, shape);
+  for (const [sum, bias] of [
+    [a, b],
+    [b, a],
+  ] as const)
+    if (sum.withBias && bias.rank === 1 && bias.size === sum.shape[3]) return sum.withBias(bias);
   return elementwise('Add', [a, b], a.dtype);
 }
 
@@ -152,6 +158,8 @@ export function written(value: Symbolic): Symbolic {
 export function slice(value: Symbolic, begin: readonly number[], size: readonly number[]): Symbolic {
   const shape = size.map((length, axis) => (length < 0 ? value.shape[axis]! - begin[axis]! : length));
   if (sameDims(shape, value.shape)) return value;
+  if (value.frozen && value.rank === 1)
+    return frozenOf(value.graph, value.frozen.location, value.frozen.offset + begin[0]!, shape);
   if (value.base) {
     const { base } = value;
     const repeated = (axis: number): boolean => base.shape[axis] === 1;

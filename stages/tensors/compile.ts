@@ -17,6 +17,7 @@ type Values = Float32Array | Int32Array | Uint8Array;
 export interface OnnxCompileOptions {
   threads: number;
   donate: readonly number[];
+  frozen: readonly number[];
   check: boolean;
 }
 
@@ -41,6 +42,9 @@ export class OnnxFunction {
   readonly #compilations = new Map<string, Promise<Compilation>>();
   /** Where the stage asked for it. */
   readonly #made = new Error().stack;
+  /** Frozen tensors' data in the order they were met. */
+  readonly #met = new WeakMap<object, number>();
+  #meetings = 0;
 
   constructor(
     private readonly runtime: OnnxRuntime,
@@ -78,17 +82,36 @@ export class OnnxFunction {
   }
 
   #compilation(args: readonly unknown[], inputs: readonly Leaf[]): Promise<Compilation> {
-    const described = inputs.map(({ path, tensor }) => `${path}: ${tensor.dtype}[${tensor.shape.join()}]`);
+    const frozen = this.#frozen(inputs);
+    const described = inputs.map(({ path, tensor }, i) => {
+      const identity = frozen.has(i) ? `=${this.#identity(tensor.dataId)}` : '';
+      return `${path}: ${tensor.dtype}[${tensor.shape.join()}]${identity}`;
+    });
     const signature = described.join(' ');
     let compilation = this.#compilations.get(signature);
     if (!compilation) {
       if (this.#compilations.size >= MAX_SIGNATURES) throw this.#tooManyShapes(described);
-      compilation = this.#compile(args);
+      compilation = this.#compile(args, inputs);
       this.#compilations.set(signature, compilation);
       // A failure must not be remembered: the caller may mend its surroundings and call again.
       compilation.catch(() => this.#compilations.delete(signature));
     }
     return compilation;
+  }
+
+  /** The leaves of frozen arguments. Only float32 is baked in: the rest is small. */
+  #frozen(inputs: readonly Leaf[]): ReadonlySet<number> {
+    const within = ({ path, tensor }: Leaf): boolean =>
+      tensor.dtype === 'float32' &&
+      tensor.size > 0 &&
+      this.options.frozen.some((position) => `${path}.`.startsWith(`${position}.`));
+    return new Set([...inputs.keys()].filter((i) => within(inputs[i]!)));
+  }
+
+  #identity(dataId: object): number {
+    let identity = this.#met.get(dataId);
+    if (identity === undefined) this.#met.set(dataId, (identity = this.#meetings++));
+    return identity;
   }
 
   #tooManyShapes(described: readonly string[]): Error {
@@ -101,7 +124,7 @@ export class OnnxFunction {
     );
   }
 
-  async #compile(args: readonly unknown[]): Promise<Compilation> {
+  async #compile(args: readonly unknown[], inputs: readonly Leaf[]): Promise<Compilation> {
     const traced = this.#trace(args);
     if (this.options.check) {
       const again = this.#trace(args);
@@ -120,6 +143,10 @@ export class OnnxFunction {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      externalData: [...this.#frozen(inputs)].map((i) => {
+        const { buffer, byteOffset, byteLength } = inputs[i]!.tensor.dataSync() as Float32Array;
+        return { path: `in${i}`, data: new Uint8Array(buffer, byteOffset, byteLength) };
+      }),
       // Errors reach us as exceptions; ORT's own lines on stderr would only be noise.
       logSeverityLevel: 4,
       // Idle threads must not spin: stages run beside each other.
@@ -132,7 +159,7 @@ export class OnnxFunction {
 
   #trace(args: readonly unknown[], options?: { stacks: boolean }): Trace {
     try {
-      return trace(this.fn, args, options);
+      return trace(this.fn, args, { ...options, frozen: this.#frozen(leaves(args)) });
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('the function returns a promise'))
         throw at(this.#made, error.message);

@@ -35,6 +35,11 @@ export interface Compiled<F extends TensorFunction> {
 export interface CompileOptions {
   /** Positions of arguments that are disposed once the result is there (the old training state). */
   donate?: readonly number[];
+  /**
+   * Positions of arguments that are the same tensors at every call (weights in use): what depends on them alone is computed once, and
+   * their filters are laid out for the processor. Other tensors there are compiled anew. Only 'onnx' heeds it.
+   */
+  frozen?: readonly number[];
   /** Trace twice and refuse functions that differ between calls (random numbers inside). Default true; only 'onnx' traces. */
   check?: boolean;
 }

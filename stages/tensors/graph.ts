@@ -10,10 +10,13 @@ import {
   type OnnxNode,
   type OnnxType,
   type OnnxValue,
+  type OutsideData,
 } from './onnx-encoder.js';
 
 /** Constants up to this many bytes are compared by content, so that equal ones are stored once. */
 const SHARED_CONSTANT_BYTES = 4096;
+
+export type ConstantValues = Exclude<OnnxConstant['data'], OutsideData>;
 
 /** What one trace has recorded so far; each trace has a graph of its own. */
 export class Graph {
@@ -30,8 +33,7 @@ export class Graph {
   /** By the name of a node, where it came from. */
   readonly origins = new Map<string, string>();
 
-  input(dtype: OnnxType, dims: readonly number[]): string {
-    const name = `in${this.#inputs.length}`;
+  input(name: string, dtype: OnnxType, dims: readonly number[]): string {
     this.#inputs.push({ name, dtype, dims });
     return name;
   }
@@ -63,7 +65,18 @@ export class Graph {
     return names;
   }
 
-  constant(data: OnnxConstant['data'], dims: readonly number[], dtype: OnnxType): string {
+  /** A part of an array that the session is given beside the model. */
+  outside(location: string, offset: number, length: number, dims: readonly number[]): string {
+    const key = `outside|${location}|${offset}|${dims.join()}`;
+    const known = this.#known.get(key);
+    if (known) return known[0]!;
+    const name = `${location}_${this.#count++}`;
+    this.#constants.push({ name, data: { location, offset, length }, dims, dtype: 'float32' });
+    this.#known.set(key, [name]);
+    return name;
+  }
+
+  constant(data: ConstantValues, dims: readonly number[], dtype: OnnxType): string {
     let key: string | undefined;
     if (data.byteLength <= SHARED_CONSTANT_BYTES) {
       const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');

@@ -163,9 +163,15 @@ export function batchNorm(
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
   const runningMean = scope.buffer(`${name}.running_mean`, [channels], 0);
   const runningVariance = scope.buffer(`${name}.running_var`, [channels], 1);
+  const weight = (part: 'weight' | 'bias', kind: 'ones' | 'zeros') =>
+    scope.weight(`${name}.${part}`, [channels], { kind });
   if (!scope.training) {
-    const scale = tf.rsqrt(tf.add(runningVariance, eps));
-    return affine(scope, name, tf.mul(tf.sub(x, runningMean), scale), gain, offset);
+    // One factor and one term a channel, so that two passes over x remain, or none after a convolution.
+    let factor = tf.rsqrt(tf.add(runningVariance, eps));
+    if (gain) factor = tf.mul(factor, weight('weight', 'ones'));
+    const shift = tf.mul(runningMean, factor);
+    const term = offset ? tf.sub(weight('bias', 'zeros'), shift) : tf.neg(shift);
+    return tf.add(tf.mul(x, factor), term);
   }
   const count = x.size / channels;
   const mean = tf.mean(x, axes);

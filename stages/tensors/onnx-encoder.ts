@@ -37,7 +37,15 @@ export interface OnnxValue {
 
 /** TensorProto: an initializer. */
 export interface OnnxConstant extends OnnxValue {
-  data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  /** Its values, or where the session finds them: in an array handed to it beside the model. */
+  data: Float32Array | Int32Array | BigInt64Array | Uint8Array | OutsideData;
+}
+
+/** A part of an array outside of the model, in bytes. */
+export interface OutsideData {
+  location: string;
+  offset: number;
+  length: number;
 }
 
 /** GraphProto: nodes in an order in which they can be computed. */
@@ -102,7 +110,15 @@ function encodeConstant({ name, dtype, dims, data }: OnnxConstant): Buffer {
     ...dims.map((dim) => integer(1, dim)),
     integer(2, DATA_TYPE[dtype]),
     text(8, name),
-    message(9, Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+    ...(ArrayBuffer.isView(data)
+      ? [message(9, Buffer.from(data.buffer, data.byteOffset, data.byteLength))]
+      : // StringStringEntryProtos, then data_location EXTERNAL.
+        [
+          ...Object.entries(data).map(([key, value]) =>
+            message(13, Buffer.concat([text(1, key), text(2, String(value))])),
+          ),
+          integer(14, 1),
+        ]),
   ]);
 }
 

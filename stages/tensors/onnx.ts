@@ -19,9 +19,9 @@ export async function probeOnnx(threads: number): Promise<Probe> {
     await quietCpu();
     const compile = <F extends TensorFunction>(
       fn: F,
-      { donate = [], check = true }: CompileOptions = {},
+      { donate = [], frozen = [], check = true }: CompileOptions = {},
     ): Compiled<F> => {
-      const compiled = new OnnxFunction(runtime, fn, { threads, donate, check });
+      const compiled = new OnnxFunction(runtime, fn, { threads, donate, frozen, check });
       return Object.assign((...args: Parameters<F>) => compiled.call(args) as Promise<ReturnType<F>>, {
         dispose: () => compiled.dispose(),
       });

@@ -8,8 +8,7 @@
  * A value may also be a broadcast: `base`, of the same rank with 1 where it is repeated, not yet expanded. Autodiff makes many
  * (ones of a shape, the gradient of a sum); most are consumed without ever being written out.
  */
-import { sameDims, type Graph } from './graph.js';
-import type { OnnxConstant } from './onnx-encoder.js';
+import { type ConstantValues, sameDims, type Graph } from './graph.js';
 
 /** The types of tensors that can be traced. */
 export type Dtype = 'float32' | 'int32' | 'bool';
@@ -20,6 +19,10 @@ export class Symbolic {
   scalar?: number;
   /** Set where the value is a cast of this boolean: multiplying by it is a choice. */
   mask?: Symbolic;
+  /** Set where the value is what a convolution without bias gave: it can add one itself. */
+  withBias?: (bias: Symbolic) => Symbolic;
+  /** Set where the value is a run of a frozen argument's elements, from `offset` on. */
+  frozen?: { location: string; offset: number };
   /** Set where the value is `source` with zeros around it: a convolution can do the padding itself. */
   padded?: { source: Symbolic; paddings: readonly (readonly [number, number])[] };
   #name: string | undefined;
@@ -87,13 +90,16 @@ export function typedArray(values: Iterable<number>, dtype: Dtype): Float32Array
 }
 
 /** An array of known values, in logical order. */
-export function constantOf(
-  graph: Graph,
-  data: OnnxConstant['data'],
-  shape: number[],
-  dtype: Dtype,
-): Symbolic {
+export function constantOf(graph: Graph, data: ConstantValues, shape: number[], dtype: Dtype): Symbolic {
   return new Symbolic(graph, shape, dtype, graph.constant(data, shape, dtype));
+}
+
+/** Elements of a frozen float32 argument from `offset` on, in order. */
+export function frozenOf(graph: Graph, location: string, offset: number, shape: number[]): Symbolic {
+  const name = graph.outside(location, 4 * offset, 4 * sizeOf(shape), shape);
+  const symbolic = new Symbolic(graph, shape, 'float32', name);
+  symbolic.frozen = { location, offset };
+  return symbolic;
 }
 
 /** One number in a shape of `rank` ones. */
@@ -170,6 +176,7 @@ export function transpose(value: Symbolic, perm: readonly number[]): Symbolic {
 export function reshape(value: Symbolic, shape: number[]): Symbolic {
   const { graph, dtype } = value;
   if (sameDims(value.shape, shape)) return value;
+  if (value.frozen) return frozenOf(graph, value.frozen.location, value.frozen.offset, shape);
   if (value.base) {
     if (value.uniform !== undefined) return fill(graph, shape, value.uniform, dtype);
     const onlyOnes = sameDims(

@@ -9,7 +9,7 @@ import { traceKernels } from './kernels/index.js';
 import { encodeModel, type OnnxGraph, type OnnxValue } from './onnx-encoder.js';
 import { leaves, mapLeaves } from './pytree.js';
 import { stageLine } from './stage-line.js';
-import { constantOf, fill, reshape, standard, Symbolic, typedArray, type Dtype } from './symbol.js';
+import { constantOf, fill, frozenOf, reshape, standard, Symbolic, typedArray, type Dtype } from './symbol.js';
 
 /**
  * A tensor that the function takes from around it, not as an argument, is frozen into the graph. Small tables are fine; a larger one
@@ -285,20 +285,24 @@ export interface Trace {
 /**
  * Traces a function for arguments of these shapes and types. Input i of the graph is `in<i>`, the i-th leaf of the arguments.
  *
- * @param options stacks: keep where everything came from, which takes several times as long
+ * @param options frozen: leaves that are constants of the graph, float32; the session is given the values of the i-th as `in<i>`;
+ *                stacks: keep where everything came from, which takes several times as long
  * @throws where the function reads values, captures large tensors, returns a promise or uses an operation without a kernel; the
  *         message begins with the line of the stage's code
  */
 export function trace(
   fn: (...args: never[]) => unknown,
   args: readonly unknown[],
-  options: { stacks?: boolean } = {},
+  options: { stacks?: boolean; frozen?: ReadonlySet<number> } = {},
 ): Trace {
-  return recording({ captureLimit: MAX_CAPTURED_ELEMENTS, ...options }, (tracer) => {
+  const { frozen = new Set<number>(), ...rest } = options;
+  return recording({ captureLimit: MAX_CAPTURED_ELEMENTS, ...rest }, (tracer) => {
     const { graph } = tracer;
-    const symbolic = mapLeaves(args, (tensor) => {
+    const symbolic = mapLeaves(args, (tensor, i) => {
       const dtype = tensor.dtype as Dtype;
-      const symbol = new Symbolic(graph, tensor.shape, dtype, graph.input(dtype, tensor.shape));
+      const symbol = frozen.has(i)
+        ? frozenOf(graph, `in${i}`, 0, tensor.shape)
+        : new Symbolic(graph, tensor.shape, dtype, graph.input(`in${i}`, dtype, tensor.shape));
       return tf.engine().makeTensorFromTensorInfo(tracer.put(symbol));
     }) as never[];
     const result = fn(...symbolic);

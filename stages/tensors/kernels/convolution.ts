@@ -82,11 +82,18 @@ function unpadded(x: Symbolic, { pads }: Geometry): { source: Symbolic; pads: Si
 function convolution(x: Symbolic, filter: Symbolic, attributes: ConvolutionAttributes): Symbolic {
   const geometry = geometryOf(x.shape, filter.shape, attributes);
   const { source, pads } = unpadded(x, geometry);
-  const name = x.graph.emit('Conv', [inOrder(source, NCHW), inOrder(filter, OIHW)], {
-    ...attributesOf(geometry),
-    pads,
-  });
-  return new Symbolic(x.graph, geometry.outShape, x.dtype, name, NCHW);
+  const inputs = [inOrder(source, NCHW), inOrder(filter, OIHW)];
+  const convolve = (...bias: string[]): Symbolic =>
+    new Symbolic(
+      x.graph,
+      geometry.outShape,
+      x.dtype,
+      x.graph.emit('Conv', [...inputs, ...bias], { ...attributesOf(geometry), pads }),
+      NCHW,
+    );
+  const result = convolve();
+  result.withBias = (bias) => convolve(bias.name);
+  return result;
 }
 
 /**

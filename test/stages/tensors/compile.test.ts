@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openDevice, type Device } from '../../../stages/tensors/device.js';
 import * as layers from '../../../stages/tensors/layers.js';
 import {
+  bind,
   initialBuffers,
   initialWeights,
   layoutOf,
@@ -175,6 +176,24 @@ describe('a compiled function on onnx', () => {
     expect(await value(tf.tensor1d([1, 2], 'int32'))).toEqual([2, 4]);
     expect(await value(tf.scalar(1), tf.scalar(5))).toEqual([6]);
     expect(await value(tf.scalar(3))).toEqual([6]);
+  });
+
+  test('with frozen weights computes the same, and with other weights in their place what those give', async () => {
+    const use = (weights: tf.Tensor1D, image: tf.Tensor): tf.Tensor =>
+      network(bind(layout, weights, tf.tensor1d(initialBuffers(layout)), false), image, tf.ones([2, 4]));
+    const [plain, frozen] = [device.compile(use), device.compile(use, { frozen: [0] })];
+    const values = async (fn: typeof plain, ...args: Parameters<typeof use>): Promise<number[]> =>
+      Array.from((await fn(...args)).dataSync());
+    const image = tf.tensor(new Random(1, 'image').fillNormal(new Float32Array(2 * 8 * 8 * 3)), SHAPE);
+    const [first, second] = [1, 2].map((seed) => tf.tensor1d(initialWeights(layout, seed, 'test')));
+    const wanted = [await values(plain, first!, image), await values(plain, second!, image)];
+    expect(wanted[0]![0]).not.toBeCloseTo(wanted[1]![0]!, 3);
+    for (const i of [0, 1, 0]) {
+      const got = await values(frozen, [first!, second!][i]!, image);
+      expect(Math.max(...got.map((value, k) => Math.abs(value - wanted[i]![k]!)))).toBeLessThan(1e-5);
+    }
+    plain.dispose();
+    frozen.dispose();
   });
 
   test('handles booleans in and out', async () => {

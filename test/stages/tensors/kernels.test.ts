@@ -195,6 +195,26 @@ const differentiable: Case[] = [
     ],
   ]),
   [
+    'conv2d with a bias, which is also used without it',
+    (x, y, b) => {
+      const plain = tf.conv2d(x as tf.Tensor4D, y as tf.Tensor4D, 1, 'same');
+      return tf.mul(tf.add(b!, plain), plain);
+    },
+    [N, 5, 4, 3],
+    [3, 3, 3, 2],
+    [2],
+  ],
+  [
+    'conv2d with one number as bias of all channels, and with an image added',
+    (x, y, image) => {
+      const plain = tf.conv2d(x as tf.Tensor4D, y as tf.Tensor4D, 1, 'same');
+      return tf.add(tf.add(plain, tf.fill([2], 0.3)), tf.mul(tf.add(plain, image!), plain));
+    },
+    [N, 5, 4, 3],
+    [3, 3, 3, 2],
+    [N, 5, 4, 2],
+  ],
+  [
     'conv2d of a padded image',
     (x, y) =>
       tf.conv2d(
