@@ -72,9 +72,11 @@ async function experiment(device: DeviceName): Promise<Results> {
   };
 }
 
+const timed = ['images_per_second', 'data_wait'];
+
 /** Values by name, less those that tell of the clock. */
 function seriesOf(stage: string, { points }: Recorded): [string, number[]][] {
-  const names = new Set(points.map(({ name }) => name).filter((name) => !name.endsWith('per_second')));
+  const names = new Set(points.map(({ name }) => name).filter((name) => !timed.includes(name)));
   return [...names].map((name) => [
     `${stage}: ${name}`,
     points.filter((point) => point.name === name).map(({ value }) => value),
