@@ -1,24 +1,27 @@
-// Puts the command line and what it loads into a few files, dist/engine/cli/main.js and chunk-*.js beside it: a start reads ten files
-// instead of three hundred. Stages stay apart, since a key is the digest of their own modules, and so do processes of their own.
+// Puts the command line and what it loads into a few files, dist/engine/cli/main.js and chunk-*.js beside it: a start reads twenty files
+// instead of three hundred. The declarations of stages are taken in; what works stays apart, and so do processes of their own. A key is
+// the digest of the modules in dist/stages, which an attempt loads, never of these.
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /** Packages of many small files that nearly every run loads. The others are looked up when they are needed. */
-const TAKEN_IN = /^(execa|commander|p-queue|canonicalize|picocolors|fastest-levenshtein)$/;
+const TAKEN_IN =
+  /^(execa|commander|p-queue|canonicalize|picocolors|fastest-levenshtein|simple-statistics)$/;
 /** An engine that has been running for hours may still load a part of the build it began with. */
 const KEPT_DAYS = 7;
 
 /** @param dist the folder of compiled modules */
 export async function bundleCommandLine(dist) {
   const folder = join(dist, 'engine/cli');
+  const inDist = (path) => relative(resolve(dist), path).replaceAll('\\', '/');
   const apart = {
     name: 'apart',
     setup(building) {
-      building.onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-        const from = relative(resolve(dist), resolve(resolveDir, path)).replaceAll('\\', '/');
+      building.onResolve({ filter: /^\./ }, ({ path, resolveDir, kind }) => {
+        const from = inDist(resolve(resolveDir, path));
         // All files of the bundle lie as deep as modules of engine/*/ do: paths from there hold.
-        return /^stages\/|^schemas\/generated\/stages\//.test(from)
+        return kind === 'dynamic-import' && inDist(resolveDir).startsWith('stages')
           ? { path: `../../${from}`, external: true }
           : undefined;
       });

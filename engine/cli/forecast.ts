@@ -8,7 +8,6 @@ import type { Decision } from '../plan/plan.js';
 import { dependencies } from '../plan/select.js';
 import { type Room, type Task, timetable } from '../plan/timetable.js';
 import { duration } from '../plan/why.js';
-import { discoverGpus } from '../run/gpu-list.js';
 import { gpusOf } from '../run/gpus.js';
 import type { StageEnded } from '../report/run.js';
 
@@ -65,8 +64,10 @@ export async function forecastOf(
 }
 
 async function roomFor(instances: readonly StageInstance[], jobs: number | undefined): Promise<Room> {
-  const gpus = instances.some(({ resources }) => resources.gpus > 0) ? await discoverGpus() : [];
-  return { jobs: jobs ?? Infinity, cpus: availableParallelism(), gpus: gpus.length };
+  const room = { jobs: jobs ?? Infinity, cpus: availableParallelism() };
+  if (!instances.some(({ resources }) => resources.gpus > 0)) return { ...room, gpus: 0 };
+  const { discoverGpus } = await import('../run/gpu-list.js');
+  return { ...room, gpus: (await discoverGpus()).length };
 }
 
 function taskOf(

@@ -18,6 +18,6 @@ export const reportVerb = (program: Command): Command =>
       const options = command.optsWithGlobals<Options>();
       const runsDir = runsDirOf(options);
       const file = options.output === undefined ? undefined : resolve(options.output);
-      const written = await reported(runsDir, findRun(runsDir, word), file);
+      const written = await reported(runsDir, findRun(runsDir, word), { file });
       process.stdout.write(`${fromHere(written)}\n`);
     });

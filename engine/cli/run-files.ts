@@ -51,11 +51,18 @@ export async function journalSource(runsDir: string, head: RunHead): Promise<Com
 const logLines = 15;
 
 /** @returns the report's path */
-export async function reported(runsDir: string, head: RunHead, file?: string): Promise<string> {
+export async function reported(
+  runsDir: string,
+  head: RunHead,
+  {
+    file = reportFile(head.folder),
+    record = recordOf(head),
+  }: { file?: string | undefined; record?: RunRecord } = {},
+): Promise<string> {
   const [{ writeReport }, { lastWords }] = await Promise.all([
     import('../report/report.js'),
     import('../run/stage-log.js'),
   ]);
   const logOf = (stage: string) => lastWords(logFile(head.folder, stage), logLines);
-  return writeReport(recordOf(head), artifactsIn(runsDir), file ?? reportFile(head.folder), logOf);
+  return writeReport(record, artifactsIn(runsDir), file, logOf);
 }

@@ -166,7 +166,7 @@ async function tellResult(
     const { terminalTable } = await import('../report/table.js');
     out.write(`\n${terminalTable(comparison, widthOf(out))}`);
   }
-  out.write(`Report: ${fromHere(await reported(runsDir, head))}\n`);
+  out.write(`Report: ${fromHere(await reported(runsDir, head, { record: source.run }))}\n`);
 }
 
 /** The words that resume: a forced stage that has ended well must not be forced again. */

@@ -45,18 +45,22 @@ function linesOf(folder: string): string[] {
 
 /** All runs of a folder that have begun, newest first. */
 export function listRuns(runsDir: string): RunHead[] {
+  return [...runsFromNewest(runsDir)].sort((a, b) => (a.started.at < b.started.at ? 1 : -1));
+}
+
+/** As `listRuns`, read as they are asked for, and so in the order of their names: the clock may have been put back between two. */
+export function* runsFromNewest(runsDir: string): Generator<RunHead> {
   let names: string[];
   try {
     names = readdirSync(runsDir);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
-  return names
-    .filter(isRunId)
-    .map((name) => readHead(join(runsDir, name)))
-    .filter((head) => head !== undefined)
-    .sort((a, b) => (a.started.at < b.started.at ? 1 : -1));
+  for (const name of names.filter(isRunId).sort().reverse()) {
+    const head = readHead(join(runsDir, name));
+    if (head) yield head;
+  }
 }
 
 /** The head of one run, without reading the metrics between its two ends. */

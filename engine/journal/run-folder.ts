@@ -8,7 +8,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { livesStill, readOwner } from '../cache/owner.js';
 import type { Digest } from '../digest.js';
 
@@ -21,8 +21,9 @@ export const cacheRoot = (runsDir: string): string => join(runsDir, 'cache');
 
 /** Where an artifact of that cache lies, if it is still there. Looking needs no open cache. */
 export function artifactsIn(runsDir: string): (digest: Digest) => string | undefined {
+  const objects = join(cacheRoot(runsDir), 'objects');
   return (digest) => {
-    const folder = join(cacheRoot(runsDir), 'objects', digest.slice(0, 2), digest);
+    const folder = `${objects}${sep}${digest.slice(0, 2)}${sep}${digest}`;
     return existsSync(folder) ? folder : undefined;
   };
 }

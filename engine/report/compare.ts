@@ -126,9 +126,11 @@ interface Evaluated {
 
 function evaluatedIn(source: CompareSource, notices: string[]): Evaluated[] {
   const { run } = source;
+  const wanted = wantedStages(run);
+  if (wanted.length === 0) return [];
   const recipes = recipesOf(run);
   const missing: string[] = [];
-  const found = wantedStages(run).flatMap((stage) => {
+  const found = wanted.flatMap((stage) => {
     const end = run.results.get(stage.name);
     if (end?.status !== 'ok' && end?.status !== 'cached') {
       missing.push(`${stage.name} has no result in run ${run.started.run} (${end?.status ?? 'not reached'})`);

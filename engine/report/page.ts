@@ -17,7 +17,9 @@ function show(value: unknown): string {
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(show).join('');
   if (value === undefined || value === null || value === false) return '';
-  return String(value)
+  const text = String(value);
+  if (!/[&<>"]/.test(text)) return text;
+  return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

@@ -2,7 +2,7 @@
 import { dirname, relative } from 'node:path';
 import type { JsonObject } from '../../stages/contract.js';
 import { duration } from '../plan/why.js';
-import { type Material, readJson } from './material.js';
+import { type Material, outsideFolder, readJson } from './material.js';
 import { type Html, html, raw, section, table } from './page.js';
 
 /** More would make the page too heavy to open; the ledger itself has them all. */
@@ -49,14 +49,17 @@ export function outside({ run }: Material): Html {
     for (const [input, sources] of Object.entries(stage.inputs)) {
       for (const source of sources) {
         if (source.from !== 'path') continue;
-        paths.set(source.path, [...(paths.get(source.path) ?? []), `${stage.name}.${input}`]);
+        const users = paths.get(source.path);
+        if (users) users.push(`${stage.name}.${input}`);
+        else paths.set(source.path, [`${stage.name}.${input}`]);
       }
     }
   }
   if (paths.size === 0) return raw('');
   const rows = [...paths].map(([path, users]) => {
-    const provenance = readJson(path, 'config.json')?.['provenance'] as JsonObject | undefined;
-    const record = readJson(path, 'record.json');
+    const folder = outsideFolder(path);
+    const provenance = readJson(folder, 'config.json')?.['provenance'] as JsonObject | undefined;
+    const record = readJson(folder, 'record.json');
     const weights = provenance
       ? `${String(provenance['architecture'])}, sha256 ${String(provenance['weights'])}`
       : '';

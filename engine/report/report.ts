@@ -14,7 +14,10 @@ import type { RunRecord } from './run.js';
 
 /** A run with its cards, as `compareRuns` takes it. */
 export function compareSource(run: RunRecord, artifact: ArtifactFolder): CompareSource {
-  const folder = folderOf(run, artifact);
+  return sourceOf(run, folderOf(run, artifact));
+}
+
+function sourceOf(run: RunRecord, folder: Material['folder']): CompareSource {
   return {
     run,
     card: (stage) => (readJson(folder(stage), 'result.json')?.['card'] as JsonObject | undefined) ?? null,
@@ -32,13 +35,9 @@ export async function writeReport(
   file: string,
   lastWords?: (stage: string) => string[],
 ): Promise<string> {
-  const comparison = compareRuns([compareSource(run, artifact)]);
-  const material: Material = {
-    run,
-    comparison,
-    folder: folderOf(run, artifact),
-    ...(lastWords ? { lastWords } : {}),
-  };
+  const folder = folderOf(run, artifact);
+  const comparison = compareRuns([sourceOf(run, folder)]);
+  const material: Material = { run, comparison, folder, ...(lastWords ? { lastWords } : {}) };
   const title = run.started.report.title ?? run.started.name;
   const body = [
     heading(material, title),

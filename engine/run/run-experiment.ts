@@ -2,29 +2,22 @@
  * Runs an experiment: plans it, schedules what must run, writes the journal, tells every event. The one function behind
  * `cemiflow run`.
  */
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { type Cache, openCache } from '../cache/cache.js';
 import type { Experiment, StageInstance } from '../experiment/experiment.js';
 import type { PlannedStage } from '../journal/events.js';
 import { cacheRoot } from '../journal/run-folder.js';
 import { createJournal, type JournalWriter } from '../journal/writer.js';
 import { planAll } from '../plan/make-plan.js';
-import type { Decision } from '../plan/plan.js';
-import { dependencies, type Selection, selectStages } from '../plan/select.js';
-import { makeCrew } from './crew.js';
+import type { Decision, StageResult } from '../plan/plan.js';
+import { type Selection, selectStages } from '../plan/select.js';
 import type { RunEvent } from './events.js';
-import { discoverGpus } from './gpu-list.js';
+import type { Gpu } from './gpu-list.js';
 import { GpuLeases, gpusOf } from './gpus.js';
-
-import { endLaunchers } from './launcher.js';
-import { endLeftBehind } from './left-behind.js';
-import { endMarked } from './process-group.js';
 import { RunBook } from './run-book.js';
-import { type FailureMode, schedule } from './scheduler.js';
-import { openSlots } from './slots.js';
+import type { FailureMode } from './scheduler.js';
 import { sourceState } from './source-state.js';
 import type { RunOutcome } from './summary.js';
-import { watchSystem } from './system-watch.js';
 import { remainingPaths, secondsBefore } from './urgency.js';
 
 export interface RunOptions {
@@ -73,6 +66,8 @@ export async function runExperiment(
   options: RunOptions,
   onEvent: (event: RunEvent) => void,
 ): Promise<RunOutcome> {
+  // Another process: it answers while this one plans.
+  const source = sourceState(experiment.file);
   const cache = await openCache(cacheRoot(options.runsDir));
   try {
     const { force, until, only } = options;
@@ -83,12 +78,23 @@ export async function runExperiment(
       ...(end === undefined ? {} : { until: end }),
     });
     refuseMissing(selection, decisions);
-    const gpus = selection.needed.some(({ resources }) => resources.gpus > 0) ? await discoverGpus() : [];
+    const gpus = selection.needed.some(({ resources }) => resources.gpus > 0) ? await gpusHere() : [];
     for (const instance of selection.needed) refuseImpossible(instance, options.device, gpus.length);
     const journal = createJournal(options.runsDir, experiment.composed);
     try {
       const leases = new GpuLeases(gpus);
-      return await recorded({ experiment, options, cache, selection, decisions, leases, journal, onEvent });
+      const git = await source;
+      return await recorded({
+        experiment,
+        options,
+        cache,
+        selection,
+        decisions,
+        git,
+        leases,
+        journal,
+        onEvent,
+      });
     } finally {
       journal.close();
     }
@@ -97,12 +103,18 @@ export async function runExperiment(
   }
 }
 
+async function gpusHere(): Promise<Gpu[]> {
+  const { discoverGpus } = await import('./gpu-list.js');
+  return discoverGpus();
+}
+
 interface Parts {
   experiment: Experiment;
   options: RunOptions;
   cache: Cache;
   selection: Selection;
   decisions: Map<string, Decision>;
+  git: Awaited<ReturnType<typeof sourceState>>;
   leases: GpuLeases;
   journal: JournalWriter;
   onEvent: (event: RunEvent) => void;
@@ -110,13 +122,13 @@ interface Parts {
 
 /** From the journal's first line to its last. */
 async function recorded(parts: Parts): Promise<RunOutcome> {
-  const { experiment, options, cache, selection, decisions, leases, journal, onEvent } = parts;
+  const { experiment, options, cache, selection, decisions, git, leases, journal, onEvent } = parts;
   const { needed, forced } = selection;
   const begun = performance.now();
-  const seconds = secondsBefore(options.runsDir, experiment.name);
+  const idle = [...decisions.values()].every(({ act }) => act === 'reuse');
+  const seconds = idle ? new Map<string, number>() : secondsBefore(options.runsDir, experiment.name);
   const instances = new Map(needed.map((instance) => [instance.name, instance]));
   const book = new RunBook(instances, journal, cache, onEvent);
-  const git = await sourceState(experiment.file);
   book.tell({
     type: 'run-started',
     run: journal.run,
@@ -135,53 +147,29 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
     stages: needed.map(asPlanned),
   });
   onEvent({ type: 'planned', folder: journal.folder, decisions, seconds });
-  if ([...decisions.values()].some(({ act }) => act !== 'reuse')) {
-    // They hold memory, GPUs and ports that the stages to come need.
-    const processes = endLeftBehind(options.runsDir);
-    if (processes.length > 0) onEvent({ type: 'left-behind', processes });
-  }
-  const crew = makeCrew({
-    run: journal.run,
-    folder: journal.folder,
-    experiment,
-    instances,
-    decisions,
-    forced,
-    urgency: remainingPaths(needed, seconds),
-    device: options.device,
-    cache,
-    leases,
-    book,
-    grace: options.grace,
-    kill: options.kill,
-  });
-  const onStop = () => {
-    onEvent({ type: 'stopping', running: crew.running() });
-    crew.cancel('interrupted');
-  };
-  options.stop.addEventListener('abort', onStop);
   const secondsSince = () => (performance.now() - begun) / 1000;
-  const watch = watchSystem(
-    options.runsDir,
-    leases.gpus.map(({ id }) => id),
-    book.tell,
-  );
-  try {
-    await schedule(
-      needed.map((instance) => ({ name: instance.name, needs: dependencies(instance) })),
-      crew,
-      openSlots(options.jobs ?? Infinity, { cpus: availableParallelism(), gpus: leases.gpus.length }),
-      options,
-    );
-  } catch (error) {
-    book.tell({ type: 'run-ended', status: 'failed', seconds: secondsSince(), error: String(error) });
-    throw error;
-  } finally {
-    watch.stop();
-    options.stop.removeEventListener('abort', onStop);
-    await endLaunchers();
-    if (crew.started) endMarked(`${journal.run}/`);
-  }
+  if (idle) for (const { name } of needed) book.cached(name, resultOf(decisions.get(name)!));
+  else
+    try {
+      // What starts processes is loaded only where there is something to run.
+      const { visitStages } = await import('./visits.js');
+      const urgency = remainingPaths(needed, seconds);
+      await visitStages({
+        experiment,
+        options,
+        cache,
+        instances,
+        decisions,
+        forced,
+        urgency,
+        leases,
+        journal,
+        book,
+      });
+    } catch (error) {
+      book.tell({ type: 'run-ended', status: 'failed', seconds: secondsSince(), error: String(error) });
+      throw error;
+    }
   const stages = book.stages();
   const ok = stages.every(({ status }) => status === 'ok' || status === 'cached');
   const status = ok ? 'ok' : options.stop.aborted ? 'interrupted' : 'failed';
@@ -194,6 +182,11 @@ async function recorded(parts: Parts): Promise<RunOutcome> {
     remedies: book.remedies,
     scratch: book.scratch,
   };
+}
+
+function resultOf(decision: Decision): StageResult {
+  if (decision.act !== 'reuse') throw new TypeError(`${decision.stage} is not cached: ${decision.act}`);
+  return decision.result;
 }
 
 function asPlanned(instance: StageInstance): PlannedStage {

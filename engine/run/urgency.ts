@@ -3,7 +3,7 @@
  * not start when all others are done. How long stages take is known from the journal of an earlier run.
  */
 import type { StageInstance } from '../experiment/experiment.js';
-import { listRuns, readJournal } from '../journal/reader.js';
+import { readEnds, runsFromNewest } from '../journal/reader.js';
 import { dependencies } from '../plan/select.js';
 
 /** How many earlier runs are read: a run of one stage knows little, an old one knows other settings. */
@@ -12,13 +12,14 @@ const runsRead = 3;
 /** Seconds of each instance at its last good run, by name; those of the newest run win. */
 export function secondsBefore(runsDir: string, experimentName: string): Map<string, number> {
   const seconds = new Map<string, number>();
-  const runs = listRuns(runsDir).filter(({ started }) => started.name === experimentName);
-  for (const { folder } of runs.slice(0, runsRead).reverse()) {
-    for (const event of readJournal(folder)) {
-      if (event.type !== 'stage-ended') continue;
-      if (event.status === 'ok') seconds.set(event.stage, event.seconds);
-      if (event.status === 'cached' && event.from) seconds.set(event.stage, event.from.seconds);
+  let read = 0;
+  for (const { folder, started } of runsFromNewest(runsDir)) {
+    if (started.name !== experimentName) continue;
+    for (const { stage, status, from, seconds: took } of readEnds(folder)) {
+      const known = status === 'ok' ? took : status === 'cached' ? from?.seconds : undefined;
+      if (known !== undefined && !seconds.has(stage)) seconds.set(stage, known);
     }
+    if (++read === runsRead) break;
   }
   return seconds;
 }
