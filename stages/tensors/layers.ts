@@ -131,7 +131,12 @@ export function groupNormAffine(
   groups: number,
   epsilon = 1e-5,
 ): tf.Tensor4D {
-  return affine(scope, name, groupNorm(x, groups, epsilon), true, true) as tf.Tensor4D;
+  const channels = x.shape[x.shape.length - 1]!;
+  const scaled = tf.mul(
+    groupNorm(x, groups, epsilon),
+    scope.weight(`${name}.weight`, [channels], { kind: 'ones' }),
+  );
+  return tf.add(scaled, scope.weight(`${name}.bias`, [channels], { kind: 'zeros' }));
 }
 
 /** What a batch normalisation may be told. */
@@ -163,15 +168,12 @@ export function batchNorm(
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
   const runningMean = scope.buffer(`${name}.running_mean`, [channels], 0);
   const runningVariance = scope.buffer(`${name}.running_var`, [channels], 1);
-  const weight = (part: 'weight' | 'bias', kind: 'ones' | 'zeros') =>
-    scope.weight(`${name}.${part}`, [channels], { kind });
+  const gains = gain ? scope.weight(`${name}.weight`, [channels], { kind: 'ones' }) : tf.ones([channels]);
+  const offsets = offset ? scope.weight(`${name}.bias`, [channels], { kind: 'zeros' }) : tf.zeros([channels]);
   if (!scope.training) {
     // One factor and one term a channel, so that two passes over x remain, or none after a convolution.
-    let factor = tf.rsqrt(tf.add(runningVariance, eps));
-    if (gain) factor = tf.mul(factor, weight('weight', 'ones'));
-    const shift = tf.mul(runningMean, factor);
-    const term = offset ? tf.sub(weight('bias', 'zeros'), shift) : tf.neg(shift);
-    return tf.add(tf.mul(x, factor), term);
+    const factor = tf.mul(tf.rsqrt(tf.add(runningVariance, eps)), gains);
+    return tf.add(tf.mul(x, factor), tf.sub(offsets, tf.mul(runningMean, factor)));
   }
   const count = x.size / channels;
   const mean = tf.mean(x, axes);
@@ -180,13 +182,37 @@ export function batchNorm(
     tf.add(tf.mul(from, 1 - momentum), tf.mul(to, momentum));
   scope.updateBuffer(`${name}.running_mean`, move(runningMean, mean));
   scope.updateBuffer(`${name}.running_var`, move(runningVariance, variance));
-  return affine(scope, name, normalise(x, axes, eps), gain, offset);
+  return batchNormalise(x, gains, offsets, eps);
 }
 
-function affine(scope: Scope, name: string, x: tf.Tensor, gain: boolean, offset: boolean): tf.Tensor {
-  const channels = x.shape[x.shape.length - 1]!;
-  const scaled = gain ? tf.mul(x, scope.weight(`${name}.weight`, [channels], { kind: 'ones' })) : x;
-  return offset ? tf.add(scaled, scope.weight(`${name}.bias`, [channels], { kind: 'zeros' })) : scaled;
+/**
+ * Batch normalisation with the batch's statistics. Factors of a channel are multiplied before they meet x and dy, which leaves three
+ * passes over x forward and five backward.
+ *
+ * @param x       [N, ..., C]
+ * @param gain    [C]
+ * @param offset  [C]
+ */
+function batchNormalise(x: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor, epsilon: number): tf.Tensor {
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+  const count = x.size / x.shape[x.shape.length - 1]!;
+  return tf.customGrad((...given) => {
+    const [input, g, o, save] = given as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc];
+    const centred = tf.sub(input, tf.mean(input, axes));
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), axes), epsilon)); // (C)
+    save([centred, scale, g]);
+    return {
+      value: tf.add(tf.mul(centred, tf.mul(scale, g)), o),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [c, r, gains] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+        const total = tf.sum(dy, axes);
+        const along = tf.mul(tf.sum(tf.mul(dy, c), axes), r);
+        // gain r (dy - mean(dy) - y mean(dy y)) with y = c r (Ioffe and Szegedy 2015, section 3)
+        const rest = tf.sub(dy, tf.mul(c, tf.mul(along, tf.div(r, count))));
+        return [tf.mul(tf.sub(rest, tf.div(total, count)), tf.mul(r, gains)), along, total];
+      },
+    };
+  })(x, gain, offset);
 }
 
 /** max(x, 0) + a min(x, 0) with a learnt slope `<name>.weight` per channel, 0.25 at first (He et al. 2015). */
@@ -197,16 +223,13 @@ export function prelu(scope: Scope, name: string, x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input, weight, save) => {
     const a = input as tf.Tensor;
     const s = weight as tf.Tensor;
-    (save as tf.GradSaveFunc)([a, s]);
+    const below = tf.minimum(a, 0);
+    (save as tf.GradSaveFunc)([a, s, below]);
     return {
-      value: tf.where(tf.greater(a, 0), a, tf.mul(a, s)),
+      value: tf.add(tf.relu(a), tf.mul(below, s)),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [x0, s0] = saved as [tf.Tensor, tf.Tensor];
-        const positive = tf.greater(x0, 0);
-        return [
-          tf.where(positive, dy, tf.mul(dy, s0)),
-          tf.sum(tf.where(positive, tf.zerosLike(dy), tf.mul(dy, x0)), outer),
-        ];
+        const [x0, s0, negative] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+        return [tf.where(tf.greater(x0, 0), dy, tf.mul(dy, s0)), tf.sum(tf.mul(dy, negative), outer)];
       },
     };
   })(x, slope);
