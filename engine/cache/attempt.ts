@@ -72,8 +72,8 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
   const outputs = await session.path('outputs');
   await guarded('make the folders of a stage', root, async () => {
     // Here and now: small calls are done before a thread would have been told of the first.
-    mkdirSync(checkpoint, { recursive: true });
-    mkdirSync(outputs);
+    session.makeFolder(checkpoint);
+    session.makeFolder(outputs);
     keepReserve(root);
     return Promise.resolve();
   });
@@ -117,9 +117,9 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
         if (by.seconds > worthWaitingSeconds || late.waiting > mostWaiting) await late.settled();
         return result;
       });
-      await removeTree(checkpoint);
+      await session.removeFolder(checkpoint);
       await removeTree(failed);
-      await removeTree(outputs);
+      await session.removeFolder(outputs);
       await lock.release();
       await parts.committed();
       return result;

@@ -3,7 +3,17 @@
  * found and removed by the next one.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, lstatSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HEARTBEAT_SECONDS } from './lock.js';
@@ -18,6 +28,8 @@ export class Session {
   private readonly folder: string;
   private made: Promise<string> | undefined;
   private heart: NodeJS.Timeout | undefined;
+  /** Empty folders, to be used again: a disk makes and removes files at more cost than it renames them. */
+  private readonly spare: string[] = [];
 
   constructor(private readonly temporary: string) {
     this.folder = join(temporary, `${process.pid}-${randomUUID().slice(0, 8)}`);
@@ -55,6 +67,33 @@ export class Session {
     return join(await this.open(), `${label}-${randomUUID().slice(0, 8)}`);
   }
 
+  /** A folder at that path, empty where it is new; on the disk of the cache. */
+  makeFolder(path: string): void {
+    const spare = this.spare.pop();
+    try {
+      if (spare !== undefined) return renameSync(spare, path);
+    } catch {
+      // It is there, with something in it; or the folder above is not.
+      this.spare.push(spare!);
+    }
+    mkdirSync(path, { recursive: true });
+  }
+
+  /** Removes such a folder, with whatever is in it by now. */
+  async removeFolder(path: string): Promise<void> {
+    try {
+      if (readdirSync(path).length === 0 && lstatSync(path).mode === lstatSync(this.folder).mode) {
+        const spare = join(this.folder, `spare-${randomUUID().slice(0, 8)}`);
+        renameSync(path, spare);
+        this.spare.push(spare);
+        return;
+      }
+    } catch {
+      // Gone, or somebody's who may do with it what we may not.
+    }
+    await removeTree(path);
+  }
+
   /** Moves a file or folder out of sight; false where it is not there. */
   async takeAway(path: string, label: string): Promise<boolean> {
     try {
@@ -72,6 +111,7 @@ export class Session {
     clearInterval(this.heart);
     if (this.made) await removeTree(this.folder);
     this.made = undefined;
+    this.spare.length = 0;
   }
 
   /** Removes what dead engines left. A disk that cannot be written keeps it: reading must work there too. */

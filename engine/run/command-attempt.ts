@@ -12,6 +12,7 @@ import { type Failure, failureOfDeath } from './failure.js';
 import { LastLines } from './last-lines.js';
 import { launch, type Launched, quoted } from './launcher.js';
 import type { AttemptEnd, Executor, Job } from './messages.js';
+import { isPlain } from './plain-script.js';
 import { MARK, peakOfTree } from './process-group.js';
 
 /** How often the memory of the program and its children is looked at. */
@@ -167,7 +168,11 @@ async function launchedByShell(
   // A user's variable may have a name that bash does not take, or keeps for itself.
   const outer = Object.keys(env).length > 0 ? ['env', ...names({ ...env, [MARK]: environment[MARK]! })] : [];
   const inner = [bashInPath(), '-eo', 'pipefail', '-c', run].map(quoted);
-  const lines = [`export ${names(environment).join(' ')}`, `exec ${[...outer, ...inner].join(' ')}`];
+  const plain = outer.length === 0 && isPlain(run);
+  const lines = [
+    `export ${names(environment).join(' ')}`,
+    plain ? `set -eo pipefail\n${run}` : `exec ${[...outer, ...inner].join(' ')}`,
+  ];
   return launch(lines.join('\n'), bashInPath(), cwd);
 }
 

@@ -56,6 +56,8 @@ export function eachBlock(stream: Readable, use: (lines: string) => void): Promi
       if (open !== '') use(closed(''));
       settle();
     };
+    // A pipe that was empty may have come to its end before anybody listened.
+    if (stream.readableEnded || stream.destroyed) return end();
     stream.on('data', (piece: Buffer) => take(decoder.write(piece)));
     for (const event of ['end', 'close', 'error']) stream.once(event, end);
   });
