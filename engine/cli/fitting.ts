@@ -14,8 +14,8 @@ export function cutInside(name: string, room: number): string {
 
 /** Letters between two columns. */
 export const GAP = 2;
-/** The widest column, mostly of names, and the last one, of words, are cut to no less. */
-const [LEAST_NAME, LEAST_WORDS] = [24, 24];
+/** The widest column, mostly of names, and the last one, of words, are cut to no less: a run and its time have room. */
+const [LEAST_NAME, LEAST_WORDS] = [24, 32];
 
 /** Rows whose lines are at most so wide, where that can be: the widest column is cut first, then the last. */
 export function fitted(rows: readonly (readonly string[])[], width: number): string[][] {

@@ -39,7 +39,7 @@ export const planVerb = (program: Command): Command =>
 
 export async function printPlan(experiment: Experiment, options: Options): Promise<void> {
   const decisions = await decisionsFor(experiment, options);
-  const [{ say, explain }, { fewReasons, planTally }, { forecastLines, forecastOf }, { cacheRoot }] =
+  const [{ say, duration }, { fewReasons, planTally }, { forecastLines, forecastOf }, { cacheRoot }] =
     await Promise.all([
       import('../plan/why.js'),
       import('./screen/words.js'),
@@ -65,7 +65,8 @@ export async function printPlan(experiment: Experiment, options: Options): Promi
   const paints = { cached: c.cyan, run: c.yellow, maybe: c.dim };
   const why = (name: string, reasons: string[]) => {
     const decision = decisions.get(name)!;
-    if (decision.act === 'reuse') return explain(decision, experiment)[0]!;
+    if (decision.act === 'reuse')
+      return `run ${decision.result.by.run}, ${duration(decision.result.by.seconds)}`;
     return options.verbose ? reasons.join('; ') : fewReasons(reasons);
   };
   printLines(

@@ -73,6 +73,9 @@ export async function ls(stages: readonly string[], command: Command): Promise<v
       });
     }
     const c = colorsFor(process.stdout, options.color);
+    const room = roomOf(options);
+    // Which run made it is the least that a narrow terminal can do without; -v has it.
+    const narrow = room !== undefined && room < 100;
     printLines(
       columns(
         rows.map(({ used, bytes, stage, kind, key, run, pinned }) => [
@@ -81,11 +84,11 @@ export async function ls(stages: readonly string[], command: Command): Promise<v
           stage,
           kind,
           key.slice(0, 12),
-          run,
+          ...(narrow ? [] : [run]),
           pinned ? 'pinned' : '',
         ]),
-        (cell, column) => (column === 6 ? c.green(cell) : cell),
-        roomOf(options),
+        (cell, column) => (column === (narrow ? 5 : 6) ? c.green(cell) : cell),
+        room,
       ),
     );
     if (options.quiet) return;
