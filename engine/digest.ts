@@ -2,8 +2,8 @@
  * Digests and the one canonical encoding they are taken of. Every pre-image starts with its record type, so that
  * two kinds of things can never share a digest.
  */
-import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
+import { sha256 } from './sha256.js';
 
 declare const digestBrand: unique symbol;
 declare const keyBrand: unique symbol;
@@ -18,5 +18,5 @@ export type RecordType = 'stage-key/1' | 'artifact/1' | 'code/1' | 'file/1' | 'r
 export function digestOf(type: RecordType, value: unknown): string {
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError(`${type}: the value has no JSON form`);
-  return createHash('sha256').update(type).update('\0').update(text).digest('hex');
+  return sha256(`${type}\0${text}`);
 }

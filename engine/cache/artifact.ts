@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, digestOf } from '../digest.js';
+import { sha256 } from '../sha256.js';
 import { hashFiles } from './hasher.js';
 import { CacheError, explained, isMissing } from './trouble.js';
 
@@ -170,6 +171,7 @@ const inMilliseconds = (ns: bigint) => Number(ns / 1_000_000_000n) * 1000 + Numb
 
 /** One call for many lines: each call into the hash costs as much as a hundred letters. */
 function stampOfLines(lines: readonly string[]): string {
+  if (lines.length <= 1000) return sha256(lines.join(''));
   const hash = createHash('sha256');
   for (let from = 0; from < lines.length; from += 1000) hash.update(lines.slice(from, from + 1000).join(''));
   return hash.digest('hex');

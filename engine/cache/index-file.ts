@@ -10,9 +10,9 @@
  * It is replaced as a whole; of two engines that write at once each takes in what the other had written before. A file that is
  * torn, damaged or of another version counts as none.
  */
-import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 } from '../sha256.js';
 import { writeDurably } from './durable.js';
 
 const FORMAT = 'cemiflow-index/1';
@@ -85,8 +85,6 @@ export class IndexFile {
     rmSync(join(this.root, OLD), { force: true });
   }
 }
-
-const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex');
 
 function read(file: string): Entries {
   let content: Buffer;

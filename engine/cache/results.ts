@@ -3,12 +3,12 @@
  * code digest, beside, since hundreds of results share them. The index has what each file says but the parts of the key, and is
  * believed where the file looks as it did when it was read.
  */
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, type Stats, statSync, utimesSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import type { StageKey } from '../digest.js';
 import type { KeyComponents, StageResult } from '../plan/plan.js';
 import { differences } from '../plan/differences.js';
+import { sha256 } from '../sha256.js';
 import { writeDurably, writeInPlace } from './durable.js';
 import type { IndexFile } from './index-file.js';
 import type { LateSync } from './late-sync.js';
@@ -277,8 +277,6 @@ export function readStored(text: string, key: StageKey): StoredResult | { torn: 
   }
   return stored.result;
 }
-
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 function folders(path: string): string[] {
   try {
