@@ -43,6 +43,9 @@ export const registry = {
 /** How much work settings ask for, for the forecast. */
 export { workOf, type WorkMeasure } from './work.js';
 
+/** How much memory, where settings tell. */
+export { memoryOf } from './memory.js';
+
 /** What tensors can be computed on here, for `cemiflow doctor`. Loads the tensor libraries, which takes seconds. */
 export async function probeDevices() {
   const { probeDevices: probe } = await import('./tensors/device.js');

@@ -9,6 +9,8 @@ import { dependencies } from '../plan/select.js';
 import { type Room, type Task, timetable } from '../plan/timetable.js';
 import { duration } from '../plan/why.js';
 import { gpusOf } from '../run/gpus.js';
+import { type MachineMemory, machineMemory } from '../run/machine-memory.js';
+import { tooLarge } from '../run/memory-need.js';
 import type { StageEnded } from '../report/run.js';
 
 export interface Forecast {
@@ -21,6 +23,11 @@ export interface Forecast {
   jobs: number | null;
   cpus: number;
   gpus: number;
+  memory: MachineMemory;
+  /** Stages that are expected to take more memory than is available, by themselves. */
+  tooLarge: { name: string; peakRssBytes: number; text: string; remedy: string }[];
+  /** Whether stages that could run side by side have to wait for each other's memory. */
+  memoryBound: boolean;
   stages: StageForecast[];
   unknown: UnknownStage[];
   /** What the cached stages took when they were made, one after the other. */
@@ -44,27 +51,44 @@ export async function forecastOf(
     open.length > 0
       ? forecast(instances, decisions, readEarlier(cacheRoot), device)
       : { stages: new Map<string, StageForecast>(), unknown: [] };
-  const room = await roomFor(open, jobs);
-  const tasks = open.map((instance) => taskOf(instance, stages.get(instance.name), device, room));
+  const memory = machineMemory();
+  const room = await roomFor(open, jobs, memory);
+  const estimates = new Map(
+    unknown.map(({ name, peakRssBytes = 0 }) => [name, { seconds: 0, peakRssBytes }]),
+  );
+  const expected = (name: string) => stages.get(name) ?? estimates.get(name);
+  const tasks = open.map((instance) => taskOf(instance, expected(instance.name), device, room));
+  const table = timetable(tasks, room);
   const cached = [...decisions.values()].flatMap((decision) =>
     decision.act === 'reuse' ? [decision.result.by.seconds] : [],
   );
   const all = [...stages.values()];
   return {
-    ...timetable(tasks, room),
+    ...table,
     stageSeconds: total(all.map(({ seconds }) => seconds)),
     diskBytes: total(all.map(({ diskBytes }) => diskBytes)),
     jobs: jobs ?? null,
     cpus: room.cpus,
     gpus: room.gpus,
+    memory,
+    tooLarge: open.flatMap((instance) => {
+      const peakRssBytes = expected(instance.name)?.peakRssBytes ?? 0;
+      const found = tooLarge(instance, peakRssBytes, memory);
+      return found ? [{ name: instance.name, peakRssBytes, ...found }] : [];
+    }),
+    memoryBound: timetable(tasks, { ...room, memory: Infinity }).peakRssBytes > table.peakRssBytes,
     stages: all,
     unknown,
     cachedSeconds: total(cached),
   };
 }
 
-async function roomFor(instances: readonly StageInstance[], jobs: number | undefined): Promise<Room> {
-  const room = { jobs: jobs ?? Infinity, cpus: availableParallelism() };
+async function roomFor(
+  instances: readonly StageInstance[],
+  jobs: number | undefined,
+  { availableBytes }: MachineMemory,
+): Promise<Room> {
+  const room = { jobs: jobs ?? Infinity, cpus: availableParallelism(), memory: availableBytes };
   if (!instances.some(({ resources }) => resources.gpus > 0)) return { ...room, gpus: 0 };
   const { discoverGpus } = await import('../run/gpu-list.js');
   return { ...room, gpus: (await discoverGpus()).length };
@@ -94,7 +118,8 @@ export function forecastLines(forecasts: Forecast, verbose: boolean): string[] {
   if (unknown.length === 0 && stages.length === 0) return [];
   const reasons = [...new Set(unknown.map(({ because }) => because))];
   const kinds = reasons.map((because) => because.replace(/^no earlier run of /, ''));
-  if (stages.length === 0) return [`expected: unknown; no earlier run of ${kinds.join(', ')}`];
+  const memory = memoryLines(forecasts);
+  if (stages.length === 0) return [`expected: unknown; no earlier run of ${kinds.join(', ')}`, ...memory];
   const lines: string[] = [];
   const least = unknown.length > 0 ? 'at least ' : 'about ';
   const slots = `${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}${jobs === null ? '' : `, -j ${jobs}`}`;
@@ -118,6 +143,16 @@ export function forecastLines(forecasts: Forecast, verbose: boolean): string[] {
       names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
     lines.push(`  unknown: ${some} (${because})`);
   }
+  return [...lines, ...memory];
+}
+
+/** What will not fit, and what fits only one after the other. */
+function memoryLines({ tooLarge: large, memoryBound, memory: { availableBytes } }: Forecast): string[] {
+  const lines = large.map(({ name, text, remedy }) => `! ${name} does not fit: ${text}. ${remedy}`);
+  if (memoryBound)
+    lines.push(
+      `  stages wait for each other where together they would take more than the ${inWords(availableBytes)} of memory that are available; smaller batches would let more run side by side`,
+    );
   return lines;
 }
 
@@ -141,7 +176,12 @@ export function savedLine(
   ends: ReadonlyMap<string, StageEnded>,
   jobs: number | undefined,
 ): string {
-  const room: Room = { jobs: jobs ?? Infinity, cpus: availableParallelism(), gpus: Infinity };
+  const room: Room = {
+    jobs: jobs ?? Infinity,
+    cpus: availableParallelism(),
+    gpus: Infinity,
+    memory: Infinity,
+  };
   const tasks = (cachedToo: boolean) =>
     experiment.stages.flatMap((instance) => {
       const end = ends.get(instance.name);

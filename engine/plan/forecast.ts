@@ -5,7 +5,7 @@
  */
 import { median } from 'simple-statistics';
 import type { JsonObject } from '../../stages/contract.js';
-import { workOf, type WorkMeasure } from '../../stages/registry.js';
+import { memoryOf, workOf, type WorkMeasure } from '../../stages/registry.js';
 import type { StageInstance } from '../experiment/experiment.js';
 import { differences } from './differences.js';
 import type { Decision, StageResult } from './plan.js';
@@ -31,6 +31,8 @@ export interface UnknownStage {
   name: string;
   /** A sentence's end: "no earlier run of fr-train". */
   because: string;
+  /** What its settings let expect, where they tell. */
+  peakRssBytes?: number;
 }
 
 export interface Forecasts {
@@ -48,6 +50,8 @@ export interface Earlier {
 
 /** So many of the nearest results have a say, those of the stage itself first, then the newest. */
 const consulted = 5;
+/** Devices whose activations are in their own memory. */
+const onCards: ReadonlySet<string> = new Set(['tensorflow', 'webgpu']);
 /** Inputs so much larger or smaller are of another size. */
 const alike = 1.1;
 
@@ -65,6 +69,7 @@ export function forecast(
   const unknown: UnknownStage[] = [];
   /** Bytes of each output, by instance: known where cached, expected where not. */
   const outputs = new Map<string, Record<string, number>>();
+  const byName = new Map(instances.map((instance) => [instance.name, instance]));
   for (const instance of instances) {
     const decision = decisions.get(instance.name);
     if (!decision) continue;
@@ -80,14 +85,49 @@ export function forecast(
       });
       return sum(sizes);
     };
-    const found = nearest(instance, bytesOf, earlier, device);
-    if ('because' in found) unknown.push({ name: instance.name, because: found.because });
+    const edge = edgeOf(instance, byName);
+    const found = nearest(instance, { bytesOf, edge }, earlier, device);
+    if ('because' in found) unknown.push({ name: instance.name, ...found });
     else {
       stages.set(instance.name, found.forecast);
       outputs.set(instance.name, found.outputs);
     }
   }
   return { stages, unknown };
+}
+
+/**
+ * The bytes that a stage is expected to take at its peak, as `forecast` has them; undefined where nothing is known.
+ * @param byName all instances of the experiment
+ */
+export function expectedMemory(
+  instance: StageInstance,
+  byName: ReadonlyMap<string, StageInstance>,
+  earlier: Earlier,
+  device: string,
+): number | undefined {
+  const given = { bytesOf: () => undefined, edge: edgeOf(instance, byName) };
+  const found = nearest(instance, given, earlier, device);
+  return 'because' in found ? found.peakRssBytes : found.forecast.peakRssBytes;
+}
+
+/** The edge of the images that go in, pixels: the size that the stage which makes them is asked for. */
+function edgeOf(instance: StageInstance, byName: ReadonlyMap<string, StageInstance>): number | undefined {
+  for (const name of ['dataset', 'inquiry']) {
+    const source = instance.inputs[name]?.[0];
+    if (source?.from !== 'stage') continue;
+    const maker = byName.get(source.stage);
+    if (!maker) continue;
+    const { size } = maker.settings;
+    return typeof size === 'number' ? size : edgeOf(maker, byName);
+  }
+  return undefined;
+}
+
+/** What is known of the stage's inputs. */
+interface Given {
+  bytesOf(input: string): number | undefined;
+  edge: number | undefined;
 }
 
 interface Candidate {
@@ -100,17 +140,25 @@ interface Candidate {
 
 function nearest(
   instance: StageInstance,
-  bytesOf: (input: string) => number | undefined,
+  { bytesOf, edge }: Given,
   earlier: Earlier,
   device: string,
-): { forecast: StageForecast; outputs: Record<string, number> } | { because: string } {
+):
+  | { forecast: StageForecast; outputs: Record<string, number> }
+  | Pick<UnknownStage, 'because' | 'peakRssBytes'> {
   const { kind, declaration, settings, name } = instance;
-  const all = earlier.ofKind(kind).filter((result) => sameProgram(result, instance));
-  if (all.length === 0) return { because: `no earlier run of ${kind === 'command' ? 'this program' : kind}` };
   const asked = instance.device ?? device;
+  // The estimate is of a processor's memory.
+  const estimate = edge === undefined || onCards.has(asked) ? undefined : memoryOf(kind, settings, edge);
+  const nothing = (because: string) => ({
+    because,
+    ...(estimate === undefined ? {} : { peakRssBytes: Math.round(estimate) }),
+  });
+  const all = earlier.ofKind(kind).filter((result) => sameProgram(result, instance));
+  if (all.length === 0) return nothing(`no earlier run of ${kind === 'command' ? 'this program' : kind}`);
   const on = asked === 'auto' ? all.at(-1)!.by.device : asked;
   const here = declaration.device ? all.filter(({ by }) => by.device === on) : all;
-  if (here.length === 0) return { because: `no earlier run of ${kind} on ${on}` };
+  if (here.length === 0) return nothing(`no earlier run of ${kind} on ${on}`);
 
   const measure = workOf(kind);
   const candidates = here.map((result) => compared(result, instance, bytesOf, earlier, measure));
@@ -130,13 +178,31 @@ function nearest(
       name,
       seconds: median(taken.map((one) => one.result.by.seconds * one.scale)),
       diskBytes: sum(Object.values(outputs))!,
-      peakRssBytes: Math.max(...taken.map(({ result }) => result.by.peakRssBytes)),
+      peakRssBytes: Math.max(...taken.map(({ result }) => peakFrom(result, instance, { edge, estimate }))),
       nearness,
       scale,
       from: { run: model.by.run, stage: model.by.stage },
       differs,
     },
   };
+}
+
+/** Where the image size is not known, any will do to compare settings. */
+const anyEdge = 112;
+
+/**
+ * What an earlier run took, times what the settings say of the two; its images may have been of another size, so it counts no more than
+ * the settings' own estimate lets it.
+ */
+function peakFrom(
+  { by, components }: StageResult,
+  { kind, settings }: StageInstance,
+  { edge = anyEdge, estimate }: { edge: number | undefined; estimate: number | undefined },
+): number {
+  const [now, then] = [memoryOf(kind, settings, edge), memoryOf(kind, components.settings, edge)];
+  const peak = by.peakRssBytes * (now !== undefined && then !== undefined ? now / then : 1);
+  if (estimate === undefined || peak === 0) return Math.round(peak);
+  return Math.round(Math.min(1.5 * estimate, Math.max(estimate / 1.5, peak)));
 }
 
 /** Two `command` stages may have nothing in common but the kind. */

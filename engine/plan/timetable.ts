@@ -1,6 +1,6 @@
 /**
  * How long stages of known length take together: the scheduler's rule (what is ready and has the longest path below it goes
- * first, as CPUs, GPUs and -j allow) played through with a clock of its own. Pure.
+ * first, as CPUs, GPUs, memory and -j allow) played through with a clock of its own. Pure.
  */
 export interface Task {
   name: string;
@@ -17,6 +17,8 @@ export interface Room {
   jobs: number;
   cpus: number;
   gpus: number;
+  /** Bytes that stages may take together; one that takes more runs while no other does that takes any. */
+  memory: number;
 }
 
 export interface Timetable {
@@ -41,6 +43,7 @@ export function timetable(tasks: readonly Task[], room: Room): Timetable {
   const need = (task: Task) => ({
     cpus: Math.min(task.cpus, room.cpus),
     gpus: Math.min(task.gpus, room.gpus),
+    memory: Math.min(task.peakRssBytes, room.memory),
   });
   const ready: Task[] = [];
   const working: { task: Task; until: number }[] = [];
@@ -59,12 +62,16 @@ export function timetable(tasks: readonly Task[], room: Room): Timetable {
   };
   const start = () => {
     while (free.jobs > 0 && free.cpus > 0) {
-      const index = ready.findIndex((task) => need(task).cpus <= free.cpus && need(task).gpus <= free.gpus);
+      const index = ready.findIndex((task) => {
+        const { cpus, gpus, memory } = need(task);
+        return cpus <= free.cpus && gpus <= free.gpus && memory <= free.memory;
+      });
       if (index < 0) return;
       const [task] = ready.splice(index, 1) as [Task];
       free.jobs -= 1;
       free.cpus -= need(task).cpus;
       free.gpus -= need(task).gpus;
+      free.memory -= need(task).memory;
       working.push({ task, until: clock + task.seconds });
     }
   };
@@ -82,6 +89,7 @@ export function timetable(tasks: readonly Task[], room: Room): Timetable {
     free.jobs += 1;
     free.cpus += need(task).cpus;
     free.gpus += need(task).gpus;
+    free.memory += need(task).memory;
     for (const name of dependents.get(task.name) ?? []) {
       const needs = open.get(name)!;
       needs.delete(task.name);

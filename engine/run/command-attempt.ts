@@ -12,11 +12,9 @@ import { type Failure, failureOfDeath } from './failure.js';
 import { LastLines } from './last-lines.js';
 import { launch, type Launched, quoted } from './launcher.js';
 import type { AttemptEnd, Executor, Job } from './messages.js';
+import { watchMemory } from './memory-watch.js';
 import { isPlain } from './plain-script.js';
-import { MARK, peakOfTree } from './process-group.js';
-
-/** How often the memory of the program and its children is looked at. */
-const sampleMilliseconds = 500;
+import { MARK } from './process-group.js';
 
 /**
  * $1 is the user's script, $2 is bash where it is known; descriptor 3 is a pipe whose other end only the engine has. The watcher reads it to its end, which
@@ -73,12 +71,7 @@ export const runCommand: Executor = async (job, environment, mark, listener) => 
   };
   const launched = await launchedByShell(command, { ...ours, [MARK]: mark }, job.experimentFolder);
   const child = launched ?? spawned(command, { ...ours, ...command.env, [MARK]: mark }, job.experimentFolder);
-  let peak = 0;
-  const sample = () => {
-    if (child.pid !== undefined) peak = Math.max(peak, peakOfTree(child.pid));
-  };
-  const sampler = setInterval(sample, sampleMilliseconds);
-  const firstSample = setTimeout(sample, sampleMilliseconds / 10);
+  const memory = watchMemory(child.pid);
   const words = new LastLines();
   const hear = (lines: string) => {
     words.add(lines);
@@ -108,8 +101,7 @@ export const runCommand: Executor = async (job, environment, mark, listener) => 
   async function end(): Promise<AttemptEnd> {
     const death = await attempt.ended;
     launched?.done();
-    clearInterval(sampler);
-    clearTimeout(firstSample);
+    const peak = memory.stop();
     const failed = (failure: Failure): AttemptEnd => ({
       ok: false,
       peakRssBytes: peak,

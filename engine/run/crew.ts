@@ -6,6 +6,7 @@ import { logFile } from '../journal/run-folder.js';
 import { decideStage } from '../plan/make-plan.js';
 import type { Decision } from '../plan/plan.js';
 import { type GpuLeases, gpusOf } from './gpus.js';
+import type { MemoryNeeds } from './memory-need.js';
 import type { RunBook } from './run-book.js';
 import type { Crew } from './scheduler.js';
 import { runStage, type StageListener } from './stage-run.js';
@@ -23,6 +24,7 @@ export interface CrewParts {
   device: string;
   cache: Cache;
   leases: GpuLeases;
+  memory: MemoryNeeds;
   book: RunBook;
   /** Seconds that a stage may take to write its checkpoint. */
   grace: number;
@@ -78,7 +80,8 @@ export function makeCrew(parts: CrewParts): RunCrew {
       }
       const { cpus } = instance.resources;
       const gpus = gpusOf(instance, device, leases.gpus.length);
-      return { need: { cpus, gpus, priority: parts.urgency.get(name) ?? 0 } };
+      const memory = parts.memory.of(instance);
+      return { need: { cpus, gpus, memory, priority: parts.urgency.get(name) ?? 0 } };
     },
 
     async work(name) {
@@ -86,6 +89,8 @@ export function makeCrew(parts: CrewParts): RunCrew {
       const decision = decisions.get(name)!;
       if (decision.act !== 'run') throw new TypeError(`${name} is not to be run: ${decision.act}`);
       const file = logFile(parts.folder, name);
+      const large = parts.memory.warning(instance);
+      if (large !== undefined) book.tell({ type: 'warning', stage: name, text: large });
       running.add(name);
       started = true;
       const end = await runStage(

@@ -5,6 +5,7 @@ import { asChild, watchAttempt } from './attempt-process.js';
 import { failureOfDeath } from './failure.js';
 import { LastLines } from './last-lines.js';
 import type { AttemptEnd, Executor, FromAttempt, ToAttempt } from './messages.js';
+import { watchMemory } from './memory-watch.js';
 import { MARK } from './process-group.js';
 
 /** Seen from here, and from the command line's bundle. */
@@ -48,6 +49,7 @@ export const runInNode: Executor = (job, environment, mark, listener) => {
         return;
     }
   });
+  const memory = watchMemory(child.pid);
   const words = new LastLines();
   const hear = (lines: string) => {
     words.add(lines);
@@ -64,12 +66,14 @@ export const runInNode: Executor = (job, environment, mark, listener) => {
 
   async function end(): Promise<AttemptEnd> {
     const death = await attempt.ended;
-    if (last?.type === 'done') return { ok: true, peakRssBytes: last.peakRssBytes };
+    // What it says of itself is exact, and without what it started; what was seen has that, and may have missed its last moment.
+    const peakRssBytes = Math.max(memory.stop(), last?.peakRssBytes ?? 0);
+    if (last?.type === 'done') return { ok: true, peakRssBytes };
     if (last?.type === 'error') {
       const { type: _, stack, ...failure } = last;
       if (stack !== undefined) listener.log(stack);
-      return { ok: false, ...failure, final: failure.remedy !== undefined };
+      return { ok: false, ...failure, peakRssBytes, final: failure.remedy !== undefined };
     }
-    return { ok: false, peakRssBytes: 0, final: false, ...failureOfDeath(death, words.text) };
+    return { ok: false, peakRssBytes, final: false, ...failureOfDeath(death, words.text) };
   }
 };

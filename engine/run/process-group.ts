@@ -42,11 +42,25 @@ export const endProcess = (pid: number): void => send(pid, 'SIGKILL');
 /** The words of a process; '' where there is none any more. */
 export const commandOf = (pid: number): string => read(`/proc/${pid}/cmdline`).split('\0').join(' ').trim();
 
-/** The peak resident sizes so far of a process and its living descendants, added up; 0 where there is no /proc. */
+/**
+ * The peak resident sizes so far of a process and its living descendants, added up: what they took together, or more, as their peaks
+ * need not have come at one moment and pages that they share count for each. 0 where there is no /proc.
+ */
 export function peakOfTree(pid: number): number {
   const kib = Number(/^VmHWM:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
-  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+  const children = threadsOf(pid).flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean),
+  );
   return kib * 1024 + children.reduce((sum, child) => sum + peakOfTree(Number(child)), 0);
+}
+
+/** Any of them may have started a process. */
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

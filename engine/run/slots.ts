@@ -1,5 +1,5 @@
 /**
- * The queue that p-queue draws from: of the stages that are ready, the most urgent one for which enough CPUs and GPUs are free.
+ * The queue that p-queue draws from: of the stages that are ready, the most urgent one for which enough CPUs, GPUs and memory are free.
  * p-queue itself counts the jobs (-j).
  */
 import PQueue, { type Queue, type QueueAddOptions } from 'p-queue';
@@ -7,6 +7,8 @@ import PQueue, { type Queue, type QueueAddOptions } from 'p-queue';
 export interface Need {
   cpus: number;
   gpus: number;
+  /** Bytes it is expected to take at its peak; 0 where nothing is known. */
+  memory: number;
   /** Higher goes first. */
   priority: number;
 }
@@ -17,7 +19,7 @@ type Options = QueueAddOptions & Partial<Need>;
 class ReadyStages implements Queue<Run, Options> {
   private ready: { run: Run; need: Need }[] = [];
 
-  constructor(private readonly free: { cpus: number; gpus: number }) {}
+  constructor(private readonly free: Room) {}
 
   /** What p-queue may start now: those that wait for slots are not offered. */
   get size(): number {
@@ -25,8 +27,8 @@ class ReadyStages implements Queue<Run, Options> {
   }
 
   enqueue(run: Run, options: Options = {}): void {
-    const { cpus = 1, gpus = 0, priority = 0 } = options;
-    this.ready.push({ run, need: { cpus, gpus, priority } });
+    const { cpus = 1, gpus = 0, memory = 0, priority = 0 } = options;
+    this.ready.push({ run, need: { cpus, gpus, memory, priority } });
     // Stable: among equals the one that was ready first.
     this.ready.sort((a, b) => b.need.priority - a.need.priority);
   }
@@ -38,6 +40,7 @@ class ReadyStages implements Queue<Run, Options> {
     if (!entry) return undefined;
     this.free.cpus -= entry.need.cpus;
     this.free.gpus -= entry.need.gpus;
+    this.free.memory -= entry.need.memory;
     return entry.run;
   }
 
@@ -49,10 +52,13 @@ class ReadyStages implements Queue<Run, Options> {
     // p-queue finds tasks by an id; ours have none and their priority does not change.
   }
 
-  private fits({ cpus, gpus }: Need): boolean {
-    return cpus <= this.free.cpus && gpus <= this.free.gpus;
+  private fits({ cpus, gpus, memory }: Need): boolean {
+    return cpus <= this.free.cpus && gpus <= this.free.gpus && memory <= this.free.memory;
   }
 }
+
+/** What there is of each. */
+export type Room = Omit<Need, 'priority'>;
 
 export interface Slots {
   /** Runs `work` once its slots are free. */
@@ -61,9 +67,9 @@ export interface Slots {
 
 /**
  * @param jobs stages at a time; at least 1
- * @param total what the machine has; a stage that asks for more CPUs than that runs alone
+ * @param total what the machine has; a stage that asks for more CPUs or memory than that runs alone
  */
-export function openSlots(jobs: number, total: { cpus: number; gpus: number }): Slots {
+export function openSlots(jobs: number, total: Room): Slots {
   const free = { ...total };
   class Ready extends ReadyStages {
     constructor() {
@@ -73,7 +79,11 @@ export function openSlots(jobs: number, total: { cpus: number; gpus: number }): 
   const queue = new PQueue<Ready, Options>({ concurrency: jobs, queueClass: Ready });
   return {
     async run(asked, work) {
-      const need = { ...asked, cpus: Math.min(asked.cpus, total.cpus) };
+      const need = {
+        ...asked,
+        cpus: Math.min(asked.cpus, total.cpus),
+        memory: Math.min(asked.memory, total.memory),
+      };
       const start = () => {
         queue.start();
         // It starts one task for each that ends; the slots of one big stage may serve several small ones.
@@ -89,6 +99,7 @@ export function openSlots(jobs: number, total: { cpus: number; gpus: number }): 
           } finally {
             free.cpus += need.cpus;
             free.gpus += need.gpus;
+            free.memory += need.memory;
           }
         }, need);
       } finally {

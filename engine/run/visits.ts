@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Cache } from '../cache/cache.js';
 import type { Experiment, StageInstance } from '../experiment/experiment.js';
+import { cacheRoot } from '../journal/run-folder.js';
 import type { JournalWriter } from '../journal/writer.js';
 import type { Decision } from '../plan/plan.js';
 import { dependencies } from '../plan/select.js';
@@ -9,6 +10,7 @@ import { makeCrew } from './crew.js';
 import type { GpuLeases } from './gpus.js';
 import { endLaunchers } from './launcher.js';
 import { endLeftBehind } from './left-behind.js';
+import { memoryNeeds } from './memory-need.js';
 import { endMarked } from './process-group.js';
 import type { RunBook } from './run-book.js';
 import type { RunOptions } from './run-experiment.js';
@@ -36,6 +38,7 @@ export async function visitStages(visits: Visits): Promise<void> {
   // They hold memory, GPUs and ports that the stages to come need.
   const processes = endLeftBehind(options.runsDir);
   if (processes.length > 0) book.show({ type: 'left-behind', processes });
+  const memory = memoryNeeds(cacheRoot(options.runsDir), instances, options.device);
   const crew = makeCrew({
     run: journal.run,
     folder: journal.folder,
@@ -47,6 +50,7 @@ export async function visitStages(visits: Visits): Promise<void> {
     device: options.device,
     cache,
     leases,
+    memory,
     book,
     grace: options.grace,
     kill: options.kill,
@@ -65,7 +69,11 @@ export async function visitStages(visits: Visits): Promise<void> {
     await schedule(
       [...instances.values()].map((instance) => ({ name: instance.name, needs: dependencies(instance) })),
       crew,
-      openSlots(options.jobs ?? Infinity, { cpus: availableParallelism(), gpus: leases.gpus.length }),
+      openSlots(options.jobs ?? Infinity, {
+        cpus: availableParallelism(),
+        gpus: leases.gpus.length,
+        memory: memory.room,
+      }),
       options,
     );
   } finally {

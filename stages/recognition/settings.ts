@@ -1,8 +1,9 @@
 /** Settings of fr-train as its code sees them, defaults filled in, and what they mean for network and loss. */
 import type { FrTrainSettings } from '../../schemas/generated/stages/fr-train.js';
 import type { Augmentation } from './augment.js';
-import { type IResNetConfig, presets } from './iresnet.js';
+import type { IResNetConfig } from './iresnet.js';
 import type { Margin } from './margins.js';
+import { presets } from './presets.js';
 
 type Filled<T, Absent extends keyof T> = Required<Omit<T, Absent>> & Pick<T, Absent>;
 

@@ -10,7 +10,7 @@ const bench = (...words: string[]) =>
 
 test('--list names every benchmark, by line and as JSON, and measures none', () => {
   const names = [
-    'render', 'compute-unet', 'compute-recogniser', 'compute-paper-unet', 'compute-paper-fr', 'engine-start', 'engine-plan', 'engine-run', 'engine-peers', 'cache',
+    'render', 'compute-unet', 'compute-recogniser', 'compute-paper-unet', 'compute-paper-fr', 'engine-start', 'engine-plan', 'engine-run', 'engine-peers', 'cache', 'memory',
   ]; // prettier-ignore
   const { status, stdout, stderr } = bench('--list');
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });

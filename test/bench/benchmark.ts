@@ -16,6 +16,8 @@ export interface BenchOptions {
 
 export interface Measured {
   rows: Row[];
+  /** Of a benchmark whose figures are no times: what it found, as it is shown. */
+  table?: { head: readonly string[]; rows: readonly (readonly string[])[] };
   /** What a reader of the figures has to know, one sentence each. */
   notes: string[];
 }

@@ -8,6 +8,7 @@ import type { Benchmark } from './benchmark.js';
 import { cache } from './cache.js';
 import { computePaperFr, computePaperUnet, computeRecogniser, computeUnet } from './compute.js';
 import { enginePeers, enginePlan, engineRun, engineStart } from './engine.js';
+import { memory } from './memory.js';
 import { render } from './render.js';
 import { figuresOf, machineLine, tableOf, thisMachine } from './tables.js';
 
@@ -22,6 +23,7 @@ const benchmarks: readonly Benchmark[] = [
   engineRun,
   enginePeers,
   cache,
+  memory,
 ];
 
 interface Words {
@@ -92,6 +94,7 @@ async function main(): Promise<number> {
         name,
         title,
         notes: measured.notes,
+        ...(measured.table ? { table: measured.table } : {}),
         rows: measured.rows.map((row) => ({ what: row.what, ...figuresOf(row) })),
       });
       if (!json) console.log(`\n${tableOf(benchmark, measured).join('\n')}`);

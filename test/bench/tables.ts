@@ -50,7 +50,7 @@ export function figuresOf({ seconds, processor, work, peer, peers }: Row) {
   };
 }
 
-export function tableOf({ name, title }: Benchmark, { rows, notes }: Measured): string[] {
+export function tableOf({ name, title }: Benchmark, { rows, table: own, notes }: Measured): string[] {
   const clocked = rows.some(({ processor }) => processor);
   const cells = rows.map((row) => {
     const figures = figuresOf(row);
@@ -67,7 +67,9 @@ export function tableOf({ name, title }: Benchmark, { rows, notes }: Measured): 
     ];
   });
   const processor = clocked ? ['processor time', 'against'] : [];
-  const table = columns([['', 'min', 'median', 'turns', 'rate', 'time against', ...processor], ...cells]);
+  const table = own
+    ? columns([[...own.head], ...own.rows.map((row) => [...row])])
+    : columns([['', 'min', 'median', 'turns', 'rate', 'time against', ...processor], ...cells]);
   return [`${name}: ${title}`, ...[...table, ...notes].map((line) => `  ${line}`)];
 }
 

@@ -47,3 +47,21 @@ test('a plan without earlier runs says so; with them it says time, disk and memo
   expect(again.stderr).toMatch(/\nok: 2 cached, in .+\nthe cache saved about \d.*s$/);
   expect((await lab.cemiflow('run', 'x.yaml', '-q')).stderr).not.toContain('saved');
 });
+
+test('a training that cannot fit is told before it starts, with what to change, though nothing like it ever ran', async () => {
+  await using lab = Lab.create();
+  lab.write(`
+  faces: { uses: faces-render, with: { identities: 4, perIdentity: 2, size: 112 } }
+  fr: { uses: fr-train, inputs: { dataset: faces }, with: { batch: 90000, steps: 1 } }
+`);
+  const { stderr } = await lab.cemiflow('plan', 'x.yaml');
+  expect(stderr).toMatch(
+    /\n! fr does not fit: about \S+ TiB of memory expected, and .+ of (the machine|a control group)'s .+ are available\. Lower its with\.batch \(now 90000\), or run it where there is more\.\n?$/,
+  );
+  const { stdout } = await lab.cemiflow('plan', 'x.yaml', '--json');
+  const { forecast } = JSON.parse(stdout) as { forecast: Forecast };
+  const schema = readFileSync(new URL('../../../schemas/plan.schema.json', import.meta.url), 'utf8');
+  const valid = new Ajv2020({ allowUnionTypes: true }).compile(JSON.parse(schema) as object);
+  expect(valid({ stages: [], forecast }), JSON.stringify(valid.errors)).toBe(true);
+  expect(forecast.tooLarge.map(({ name }) => name)).toEqual(['fr']);
+});

@@ -11,7 +11,7 @@ const task = (name: string, seconds: number, needs: string[] = [], more: Partial
   gpus: 0,
   ...more,
 });
-const room = { jobs: Infinity, cpus: 2, gpus: 0 };
+const room = { jobs: Infinity, cpus: 2, gpus: 0, memory: Infinity };
 
 test('nothing takes no time', () => {
   expect(timetable([], room)).toEqual({ seconds: 0, peakRssBytes: 0 });
@@ -29,7 +29,7 @@ test.each([
   { cpus: 8, jobs: 3, seconds: 4, peak: 300 },
 ])('four of 2 s on $cpus CPUs with -j $jobs: $seconds s', ({ cpus, jobs, seconds, peak }) => {
   const four = ['a', 'b', 'c', 'd'].map((name) => task(name, 2));
-  expect(timetable(four, { jobs, cpus, gpus: 0 })).toEqual({ seconds, peakRssBytes: peak });
+  expect(timetable(four, { jobs, cpus, gpus: 0, memory: Infinity })).toEqual({ seconds, peakRssBytes: peak });
 });
 
 test('the longest path goes first, whatever the order of the file', () => {
@@ -45,7 +45,14 @@ test('a stage that asks for more CPUs than there are runs alone; GPUs count, too
   const wide = [task('wide', 5, [], { cpus: 16 }), task('a', 1), task('b', 1)];
   expect(timetable(wide, room).seconds).toBe(6);
   const cards = [task('a', 2, [], { gpus: 1 }), task('b', 2, [], { gpus: 1 }), task('c', 2)];
-  expect(timetable(cards, { jobs: Infinity, cpus: 8, gpus: 1 }).seconds).toBe(4);
+  expect(timetable(cards, { jobs: Infinity, cpus: 8, gpus: 1, memory: Infinity }).seconds).toBe(4);
+});
+
+test('what does not fit into memory together runs one after the other; what never fits, alone', () => {
+  const four = ['a', 'b', 'c', 'd'].map((name) => task(name, 2));
+  expect(timetable(four, { ...room, cpus: 8, memory: 250 })).toEqual({ seconds: 4, peakRssBytes: 200 });
+  const huge = [task('huge', 5, [], { peakRssBytes: 999 }), task('a', 1)];
+  expect(timetable(huge, { ...room, memory: 250 })).toEqual({ seconds: 6, peakRssBytes: 999 });
 });
 
 test('needs that are not to run have ended already', () => {

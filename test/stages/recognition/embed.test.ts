@@ -3,7 +3,8 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openRecogniser } from '../../../stages/recognition/embed.js';
-import { iresnet, presets } from '../../../stages/recognition/iresnet.js';
+import { iresnet } from '../../../stages/recognition/iresnet.js';
+import { presets } from '../../../stages/recognition/presets.js';
 import { mirror } from '../../../stages/recognition/mirror.js';
 import {
   readRecogniserConfig,

@@ -7,8 +7,8 @@ import {
   iresnet,
   type IResNetConfig,
   iresnetProblems,
-  presets,
 } from '../../../stages/recognition/iresnet.js';
+import { presets } from '../../../stages/recognition/presets.js';
 import { layoutOf } from '../../../stages/tensors/network.js';
 
 beforeAll(() => tf.setBackend('cpu'));

@@ -1,0 +1,37 @@
+/** What stages take is measured with all that they start, and what does not fit is said in words. */
+import { expect, test } from 'vitest';
+import { tooLarge } from '../../../engine/run/memory-need.js';
+import { Lab } from './lab.js';
+
+const gib = 2 ** 30;
+const machine = { availableBytes: 4 * gib, limitBytes: 8 * gib, by: 'a control group' } as const;
+
+test.each([
+  { bytes: 4 * gib, batch: 64, said: undefined },
+  {
+    bytes: 5 * gib,
+    batch: 64,
+    said: 'Lower its with.batch (now 64), or end what else takes memory.',
+  },
+  { bytes: 9 * gib, batch: 64, said: 'Lower its with.batch (now 64), or run it where there is more.' },
+  { bytes: 9 * gib, batch: 1, said: 'Give it less to do at a time, or run it where there is more.' },
+])('$bytes bytes with a batch of $batch: $said', ({ bytes, batch, said }) => {
+  const found = tooLarge({ settings: { batch } }, bytes, machine);
+  expect(found?.remedy).toBe(said);
+  if (found) expect(found.text).toContain("4.00 GiB of a control group's 8.00 GiB are available");
+});
+
+/** 150 MiB in a child of the program, for half a second. */
+const child =
+  'setTimeout(String, 500, Buffer.alloc(150 * 2 ** 20, 1)); require(`fs`).writeFileSync(process.argv[1] + `/a`, `a`)';
+
+test('the memory of a command is that of all its processes, in the result, in show and in the report', async () => {
+  await using lab = Lab.create();
+  const run = `node -e 'require("child_process").execFileSync("node", ["-e", process.argv[2], process.argv[1]])' \${{ outputs.out }} '${child}'`;
+  lab.write(`
+  heavy: ${JSON.stringify({ uses: 'command', with: { run, outputs: { out: 'files' } } })}
+`);
+  const { stages } = await lab.run();
+  expect(stages[0]!.peakRssBytes).toBeGreaterThan(180 * 2 ** 20);
+  expect((await lab.cemiflow('show')).stdout).toMatch(/heavy .*\d{3} MiB/);
+});
