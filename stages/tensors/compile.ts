@@ -22,7 +22,7 @@ export interface OnnxCompileOptions {
 }
 
 /**
- * Compiled for so many signatures, a function is refused another: each costs seconds and memory, and a shape that changes at every call
+ * Compiled for so many signatures (shapes, types and frozen tensors), a function is refused another: each costs seconds and memory, and a shape that changes at every call
  * would be compiled for ever.
  */
 export const MAX_SIGNATURES = 8;
@@ -119,7 +119,7 @@ export class OnnxFunction {
     const changed = described.find((leaf) => !known.has(leaf)) ?? 'their structure';
     return at(
       new Error().stack,
-      `the compiled function has been called with arguments of ${MAX_SIGNATURES} different shapes, and now with others again ` +
+      `the compiled function has been called with arguments of ${MAX_SIGNATURES} different shapes or frozen tensors, and now with others again ` +
         `(${changed}); each is compiled anew. Bring them to one shape, as by filling up a last batch`,
     );
   }

@@ -40,7 +40,10 @@ export interface CompileOptions {
    * their filters are laid out for the processor. Other tensors there are compiled anew. Only 'onnx' heeds it.
    */
   frozen?: readonly number[];
-  /** Trace twice and refuse functions that differ between calls (random numbers inside). Default true; only 'onnx' traces. */
+  /**
+   * Trace twice, and again at calls 2, 16, 128, ..., and refuse functions that differ (random numbers inside, numbers from around that
+   * change). Default true; only 'onnx' traces.
+   */
   check?: boolean;
 }
 
@@ -55,7 +58,8 @@ export interface Device {
   threads: number;
   /**
    * The function must be pure: tensors in, tensors out, nothing read, nothing random, nothing captured. Numbers that change from call to
-   * call come in as scalar tensors: a JavaScript number is frozen.
+   * call come in as scalar tensors: a JavaScript number is frozen. On 'onnx' what is not so is refused when it is called, by an error
+   * that begins with the line of the stage's code.
    */
   compile<F extends TensorFunction>(fn: F, options?: CompileOptions): Compiled<F>;
 }
