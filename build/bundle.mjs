@@ -6,8 +6,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /** Packages of many small files that nearly every run loads. The others are looked up when they are needed. */
-const TAKEN_IN =
-  /^(execa|commander|p-queue|canonicalize|picocolors|fastest-levenshtein|simple-statistics)$/;
+const TAKEN_IN = /^(execa|commander|p-queue|canonicalize|picocolors|fastest-levenshtein|simple-statistics)$/;
 /** An engine that has been running for hours may still load a part of the build it began with. */
 const KEPT_DAYS = 7;
 
