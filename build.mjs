@@ -63,6 +63,8 @@ await compiled([
   ...(await files('schemas/generated', '.ts')),
   ...(await files('test/bench', '.ts')),
   ...(await files('test/kill', '.ts')),
+  // The benchmarks of tracking need a server.
+  'test/mlflow/server.ts',
 ]);
 await compiled([await writeValidators('dist')]);
 await bundleCommandLine('dist');

@@ -1,6 +1,6 @@
 /** From a word on the command line to a run, its record, its comparison and its report. */
 import { join } from 'node:path';
-import { listRuns, readHead, readJournal, type RunHead } from '../journal/reader.js';
+import { eachEvent, listRuns, readHead, type RunHead } from '../journal/reader.js';
 import { artifactsIn, isRunId, logFile, reportFile } from '../journal/run-folder.js';
 import type { CompareSource } from '../report/compare.js';
 import { foldRun, type RunRecord } from '../report/run.js';
@@ -36,7 +36,7 @@ export function pickRun<R extends { run: string }>(
 
 /** The whole journal of a run, folded. */
 export function recordOf({ run, folder }: RunHead): RunRecord {
-  const record = foldRun(readJournal(folder));
+  const record = foldRun(eachEvent(folder));
   if (!record) throw new UsageError(`the journal of run ${run} cannot be read: ${folder}`);
   return record;
 }

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JournalEvent } from './events.js';
+import { readPiece } from './pieces.js';
 import { engineLives, isRunId, journalFile } from './run-folder.js';
 
 type Of<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
@@ -19,7 +20,17 @@ export interface RunHead {
 
 /** Every event of the run, in order. A torn last line is left out; [] where there is no journal. */
 export function readJournal(folder: string): JournalEvent[] {
-  return linesOf(folder).flatMap((line) => parsed(line) ?? []);
+  return [...eachEvent(folder)];
+}
+
+/** The same one by one: a journal of a million metrics is never whole in memory. */
+export function* eachEvent(folder: string): Generator<JournalEvent> {
+  for (let at = 0; ;) {
+    const piece = readPiece(journalFile(folder), at);
+    if (!piece) return;
+    yield* piece.events;
+    at = piece.end;
+  }
 }
 
 /** How each stage ended, in order: without reading the thousands of metrics on the way. */

@@ -16,8 +16,34 @@ export interface RunRecord {
   /** By instance name. */
   planned: ReadonlyMap<string, PlannedStage>;
   results: ReadonlyMap<string, StageEnded>;
-  /** Points of metrics that came with a step, by instance name, then metric. Stages served by the cache have none. */
+  /** Points of metrics that came with a step, by instance name, then metric; of long series some. Stages served by the cache have none. */
   series: ReadonlyMap<string, ReadonlyMap<string, MetricPoint[]>>;
+}
+
+/** Of one metric. A curve is a picture of some hundred dots across; a million of them would only fill the memory. */
+const mostPoints = 2000;
+
+/** A metric's points in order: all, or evenly every second, fourth, ... of a long series, and always the last one. */
+class Curve {
+  private kept: MetricPoint[] = [];
+  private newest: MetricPoint | undefined;
+  private apart = 1;
+  private count = 0;
+
+  add(point: MetricPoint): void {
+    this.newest = point;
+    if (this.count++ % this.apart !== 0) return;
+    this.kept.push(point);
+    if (this.kept.length <= mostPoints) return;
+    this.kept = this.kept.filter((_, i) => i % 2 === 0);
+    this.apart *= 2;
+  }
+
+  get points(): MetricPoint[] {
+    return this.newest === undefined || this.kept.at(-1) === this.newest
+      ? this.kept
+      : [...this.kept, this.newest];
+  }
 }
 
 /** @returns undefined where the journal has not even its first event */
@@ -25,19 +51,19 @@ export function foldRun(events: Iterable<JournalEvent>): RunRecord | undefined {
   let started: RunStarted | undefined;
   let ended: Of<'run-ended'> | undefined;
   const results = new Map<string, StageEnded>();
-  const series = new Map<string, Map<string, MetricPoint[]>>();
+  const curves = new Map<string, Map<string, Curve>>();
   for (const event of events) {
     if (event.type === 'run-started') started = event;
     else if (event.type === 'run-ended') ended = event;
     else if (event.type === 'stage-ended') results.set(event.stage, event);
     // A retried or resumed attempt tells its steps again: keep the newest telling.
-    else if (event.type === 'stage-started') series.delete(event.stage);
+    else if (event.type === 'stage-started') curves.delete(event.stage);
     else if (event.type === 'metric' && event.step !== undefined) {
-      const ofStage = series.get(event.stage) ?? new Map<string, MetricPoint[]>();
-      series.set(event.stage, ofStage);
-      const points = ofStage.get(event.name) ?? [];
-      ofStage.set(event.name, points);
-      points.push({ step: event.step, value: event.value });
+      const ofStage = curves.get(event.stage) ?? new Map<string, Curve>();
+      curves.set(event.stage, ofStage);
+      const curve = ofStage.get(event.name) ?? new Curve();
+      ofStage.set(event.name, curve);
+      curve.add({ step: event.step, value: event.value });
     }
   }
   if (!started) return undefined;
@@ -46,7 +72,12 @@ export function foldRun(events: Iterable<JournalEvent>): RunRecord | undefined {
     ended,
     planned: new Map(started.stages.map((stage) => [stage.name, stage])),
     results,
-    series,
+    series: new Map(
+      [...curves].map(([stage, metrics]) => [
+        stage,
+        new Map([...metrics].map(([name, curve]) => [name, curve.points])),
+      ]),
+    ),
   };
 }
 

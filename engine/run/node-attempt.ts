@@ -13,10 +13,10 @@ const program = fileURLToPath(new URL('../run/attempt-child.js', import.meta.url
 
 export const runInNode: Executor = (job, environment, mark, listener) => {
   const child = execa(process.execPath, [program], {
-    ipc: true,
-    // Messages are handled as they come; kept for the end they would fill the memory.
+    // Node's channel alone: execa's own, `ipc: true`, takes one message a turn of the event loop, and a training that tells thousands a
+    // second would fill the memory with the others.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     buffer: false,
-    stdin: 'ignore',
     env: { ...environment, [MARK]: mark },
     cwd: job.experimentFolder,
     detached: true,

@@ -2,12 +2,16 @@
  * The process that delivers a run while it goes on. It only reads the run's journal, so that neither a server that is slow or gone nor
  * its own end holds up the run; when the engine dies it delivers what is left and closes the run there.
  */
+import { setPriority } from 'node:os';
 import { unfinishedDeliveries } from './backlog.js';
 import type { FromCourier, ToCourier } from './courier-messages.js';
 import { type Delivered, deliverRun, takeDelivery } from './deliver-run.js';
 import { extrasOf } from './extras.js';
 import { type MlflowClient, mlflowClient } from './mlflow-client.js';
 import { serverAccess, TrackingSettingsError } from './server-settings.js';
+
+// Stages come first.
+setPriority(10);
 
 const hurry = new AbortController();
 const say = (message: FromCourier) => {

@@ -14,6 +14,8 @@ import type { TrackingTarget } from './server-settings.js';
 const pollMilliseconds = 1000;
 const firstPauseMilliseconds = 500;
 const longestPauseMilliseconds = 30_000;
+/** Tries in a row, without a pause, once there is hurry. */
+const hurriedAttempts = 3;
 
 export interface DeliverOptions {
   client: MlflowClient;
@@ -96,7 +98,9 @@ function persistence({ attempts = Infinity, hurry, down, up }: DeliverOptions) {
       } catch (error) {
         if (!(error instanceof TrackingError)) throw error;
         if (failures++ === 0) down?.(error);
-        if (!passing.has(error.kind) || hurry.aborted || failures >= attempts) throw error;
+        if (!passing.has(error.kind) || failures >= attempts) throw error;
+        // A connection that broke may be all there is to it; a server that is down does not come back for being asked again.
+        if (hurry.aborted && (error.kind !== 'unclear' || failures >= hurriedAttempts)) throw error;
         const asked = (error.more.retryAfterSeconds ?? 0) * 1000;
         const doubled = firstPauseMilliseconds * 2 ** Math.min(failures - 1, 10) * (0.5 + Math.random());
         await pause(Math.min(longestPauseMilliseconds, Math.max(asked, doubled)), hurry);

@@ -1,6 +1,6 @@
 /** The extras of a run from its cache and its report; plots and comparison are loaded only when they are asked for. */
 import type { JsonObject } from '../../stages/contract.js';
-import { readJournal } from '../journal/reader.js';
+import { eachEvent } from '../journal/reader.js';
 import { artifactsIn } from '../journal/run-folder.js';
 import type { RunExtras } from './run-extras.js';
 
@@ -13,7 +13,7 @@ export function extrasOf(runsDir: string, runFolder: string): RunExtras {
       import('../report/report.js'),
       import('../report/material.js'),
     ]);
-    const run = foldRun(readJournal(runFolder));
+    const run = foldRun(eachEvent(runFolder));
     if (!run) return undefined;
     const source = compareSource(run, folder);
     return { run, source, comparison: compareRuns([source]), folder: folderOf(run, folder) };

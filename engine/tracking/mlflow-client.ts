@@ -54,10 +54,14 @@ export interface MlflowClient {
   close(): void;
 }
 
+/** Servers close connections that rest (uvicorn after five seconds); one that is being closed must not carry a request. */
+const restMilliseconds = 3000;
+
 export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
-  const httpAgent = new HttpAgent({ keepAlive: true });
+  const kept = { keepAlive: true, timeout: restMilliseconds };
+  const httpAgent = new HttpAgent(kept);
   const httpsAgent = new HttpsAgent({
-    keepAlive: true,
+    ...kept,
     rejectUnauthorized: access.verify,
     ...(access.ca ? { ca: access.ca } : {}),
     ...(access.certificate ? { cert: access.certificate, key: access.certificate } : {}),

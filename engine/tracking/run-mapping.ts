@@ -143,7 +143,8 @@ export interface Figure {
 
 /**
  * The parent run's own metrics: what it took, how its stages ended, and for each evaluated stage accuracy and GtR over its points, in
- * the order of the comparison, so that the chart page draws them as a curve over the matrix.
+ * the order of the comparison, so that the chart page draws them as a curve over the matrix, under a heading each (it groups by what
+ * stands before the last slash).
  */
 export function runFigures(facts: RunFacts, rows: RunComparison['rows']): Figure[] {
   const counts = new Map<StageStatus, number>();
@@ -158,8 +159,8 @@ export function runFigures(facts: RunFacts, rows: RunComparison['rows']): Figure
       steps.set(name, step + 1);
       const accuracy = metrics['avg/accuracy'];
       return [
-        ...(accuracy === undefined ? [] : [{ key: `${name}/avg/accuracy`, value: accuracy, step }]),
-        ...(gtr === null ? [] : [{ key: `${name}/gtr`, value: gtr, step }]),
+        ...(accuracy === undefined ? [] : [{ key: `accuracy/${name}`, value: accuracy, step }]),
+        ...(gtr === null ? [] : [{ key: `gtr/${name}`, value: gtr, step }]),
       ];
     }),
   ];

@@ -11,6 +11,7 @@ const bench = (...words: string[]) =>
 test('--list names every benchmark, by line and as JSON, and measures none', () => {
   const names = [
     'render', 'compute-unet', 'compute-recogniser', 'compute-paper-unet', 'compute-paper-fr', 'engine-start', 'engine-plan', 'engine-run', 'engine-peers', 'cache', 'memory',
+    'tracking-overhead', 'tracking-delivery', 'tracking-down',
   ]; // prettier-ignore
   const { status, stdout, stderr } = bench('--list');
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -29,6 +30,16 @@ test('a name that none begins with is bad usage, said before anything is measure
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   expect(stderr).toContain("no benchmark's name begins with 'rendering'");
   expect(stderr).toContain('engine-plan');
+});
+
+test('what needs MLflow says how to get it', () => {
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [join(packageRoot, 'dist/test/bench/main.js'), 'tracking-overhead'],
+    { encoding: 'utf8', env: { ...process.env, MLFLOW_PYTHON: '' } },
+  );
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/MLFLOW_PYTHON must name a Python .*pip install mlflow==/);
 });
 
 test('contestants take turns, made ready each time, and a warm-up round is not counted', async () => {

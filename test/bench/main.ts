@@ -10,6 +10,9 @@ import { computePaperFr, computePaperUnet, computeRecogniser, computeUnet } from
 import { enginePeers, enginePlan, engineRun, engineStart } from './engine.js';
 import { memory } from './memory.js';
 import { render } from './render.js';
+import { trackingDelivery } from './tracking/delivery.js';
+import { trackingDown } from './tracking/down.js';
+import { trackingOverhead } from './tracking/overhead.js';
 import { figuresOf, machineLine, tableOf, thisMachine } from './tables.js';
 
 const benchmarks: readonly Benchmark[] = [
@@ -24,6 +27,9 @@ const benchmarks: readonly Benchmark[] = [
   enginePeers,
   cache,
   memory,
+  trackingOverhead,
+  trackingDelivery,
+  trackingDown,
 ];
 
 interface Words {

@@ -201,8 +201,8 @@ report: { baseline: score@margin=0 }
   const newest = runs.filter(({ tags }) => tags['cemiflow.stage'] === '')[0]!;
   const values = (key: string) =>
     newest.metrics[key]!.sort((a, b) => a[0] - b[0]).map(([, , value]) => Number(value));
-  expect(values('score/avg/accuracy')).toEqual(rows.map(({ metrics }) => metrics['avg/accuracy']));
-  expect(values('score/gtr')).toEqual(rows.map(({ gtr }) => gtr));
+  expect(values('accuracy/score')).toEqual(rows.map(({ metrics }) => metrics['avg/accuracy']));
+  expect(values('gtr/score')).toEqual(rows.map(({ gtr }) => gtr));
   expect(values('run/stages_ok')).toEqual([9]);
 }, 240_000);
 

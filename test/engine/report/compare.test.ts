@@ -493,3 +493,22 @@ test('html escapes values and joins lists', () => {
     '<p title="&quot;x&quot;">&lt;<b>1</b></p>',
   );
 });
+
+test('of a long series even points are kept, the first and the last of them among these', () => {
+  const at = '2026-01-02T03:04:05.000Z';
+  const { started } = journalled({});
+  function* events(): Generator<JournalEvent> {
+    yield started;
+    for (let step = 0; step < 100_001; step++)
+      yield { at, type: 'metric', stage: 'a', name: 'loss', value: step / 2, step };
+  }
+  const points = foldRun(events())!.series.get('a')!.get('loss')!;
+  expect(points.length).toBeGreaterThan(1000);
+  expect(points.length).toBeLessThan(2100);
+  expect([points[0], points.at(-1)]).toEqual([
+    { step: 0, value: 0 },
+    { step: 100_000, value: 50_000 },
+  ]);
+  const apart = points[1]!.step;
+  expect(points.slice(0, -1).every(({ step }, i) => step === i * apart)).toBe(true);
+});

@@ -1,6 +1,6 @@
 /** Runs delivered to a tracking server that misbehaves. Needs the compiled engine (npm run build). */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -93,6 +93,43 @@ test('a run arrives: parent and nested runs, parameters, every point, data sets,
   expect(server.runs.get('run0')!.tags['mlflow.note.content']).toContain('| one | ok |');
 });
 
+test('what the machine does arrives under system/, the cards of nvidia-smi by number; what a card does not tell is left out', async () => {
+  // A machine with two cards, the second of which tells no power.
+  mkdirSync(lab.path('bin'));
+  writeFileSync(
+    lab.path('bin', 'nvidia-smi'),
+    `#!/bin/sh
+case "$*" in
+  *utilization*) printf 'GPU-a, 93, 4000, 16000, 71.5\nGPU-b, 7, 800, 16000, [N/A]\n' ;;
+  *) printf 'GPU 0: A card (UUID: GPU-a)\\nGPU 1: Another (UUID: GPU-b)\\n' ;;
+esac
+`,
+    { mode: 0o755 },
+  );
+  lab.environment['PATH'] = `${lab.path('bin')}:${process.env['PATH']}`;
+  write(1000, 100);
+  const gpus = ['--set', 'stages.one.resources.gpus=2'];
+  expect((await lab.cemiflow('run', 'x.yaml', ...gpus)).exitCode).toBe(0);
+  const { metrics } = server.runs.get('run0')!;
+  const first = Object.fromEntries(
+    metrics
+      .filter(({ key, step }) => key.startsWith('system/') && step === 0)
+      .map(({ key, value }) => [key, value]),
+  );
+  expect(first).toMatchObject({
+    'system/cpu_utilization_percentage': expect.any(Number),
+    'system/system_memory_usage_megabytes': expect.any(Number),
+    'system/system_memory_usage_percentage': expect.any(Number),
+    'system/gpu_0_utilization_percentage': 93,
+    'system/gpu_0_memory_usage_megabytes': 4000,
+    'system/gpu_0_memory_usage_percentage': 25,
+    'system/gpu_0_power_usage_watts': 71.5,
+    'system/gpu_1_utilization_percentage': 7,
+    'system/gpu_1_memory_usage_percentage': 5,
+  });
+  expect(first).not.toHaveProperty('system/gpu_1_power_usage_watts');
+});
+
 test('stages from the cache arrive with their figures, marked, and with the run that made them', async () => {
   write();
   await lab.cemiflow('run', 'x.yaml');
@@ -124,6 +161,20 @@ test.each([
   expect(onServer('two@k=1')).toHaveLength(3);
   expect(server.runs.size).toBe(4);
   expect([...server.runs.values()].every(({ status }) => status === 'FINISHED')).toBe(true);
+});
+
+test('a connection that breaks once after the end of the run costs nothing', async () => {
+  write(3);
+  let cut = false;
+  server.mischief = ({ path }) => {
+    if (cut || !path.endsWith('report.html')) return undefined;
+    cut = true;
+    return { cut: 'before' };
+  };
+  const { stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(cut).toBe(true);
+  expect(stderr).not.toContain('not everything');
+  expect([...server.artifacts.keys()]).toContain('run0/report.html');
 });
 
 test('a run whose creation was not answered is found, not made twice', async () => {

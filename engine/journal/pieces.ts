@@ -1,6 +1,6 @@
 /** Reads a journal piece by piece from a place in it, also while it grows: memory does not grow with it. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { JournalEvent } from '../journal/events.js';
+import type { JournalEvent } from './events.js';
 
 export interface Piece {
   events: JournalEvent[];
