@@ -163,6 +163,20 @@ test.each([
   expect([...server.runs.values()].every(({ status }) => status === 'FINISHED')).toBe(true);
 });
 
+test('a server that takes longer for an answer than a resting connection is kept: nothing is said, and every point is there once', async () => {
+  write(300);
+  let first = true;
+  server.mischief = ({ path, body }) => {
+    if (!first || path !== 'mlflow/runs/log-batch' || !body['metrics']) return undefined;
+    first = false;
+    return { slow: 4000 };
+  };
+  const { stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(first).toBe(false);
+  expect(stderr).not.toMatch(/the run goes on|not everything/);
+  expect(onServer('one')).toEqual(journaled('one'));
+});
+
 test('a connection that breaks once after the end of the run costs nothing', async () => {
   write(3);
   let cut = false;

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metric } from '../../../engine/tracking/mlflow-api.js';
 
 export interface StoredRun {
@@ -32,6 +33,8 @@ export interface Call {
 export type Mischief =
   | { status: number; body?: unknown; headers?: Record<string, string>; after?: true }
   | { cut: 'before' | 'after' }
+  /** Answers as it should, so many milliseconds later. */
+  | { slow: number }
   | undefined;
 
 export class StandIn {
@@ -86,12 +89,13 @@ export class StandIn {
     const call = { method: request.method!, path, body, headers: request.headers };
     this.calls.push(call);
     const mischief = this.mischief(call);
+    if (mischief && 'slow' in mischief) await sleep(mischief.slow);
     if (mischief && 'cut' in mischief) {
       if (mischief.cut === 'after') this.work(call, content);
       request.socket.destroy();
       return;
     }
-    if (mischief) {
+    if (mischief && 'status' in mischief) {
       if (mischief.after) this.work(call, content);
       response.writeHead(mischief.status, { 'content-type': 'application/json', ...mischief.headers });
       response.end(typeof mischief.body === 'string' ? mischief.body : JSON.stringify(mischief.body ?? {}));
