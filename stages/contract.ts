@@ -120,4 +120,4 @@ export class StageError extends Error {
 export const deviceChannel = 'cemiflow:device';
 
 /** What can be asked for besides 'auto', which takes the first of these that works. */
-export const deviceNames = ['tensorflow', 'webgpu', 'onnx', 'wasm', 'cpu'] as const;
+export const deviceNames = ['tensorflow', 'webgpu', 'onnx', 'onnx-webgpu', 'wasm', 'cpu'] as const;

@@ -35,7 +35,7 @@ export interface GpuLease {
 const pollMilliseconds = 500;
 
 /** Devices of stages/tensors that need no CUDA card of their own. */
-const withoutCuda = new Set(['onnx', 'wasm', 'cpu', 'webgpu']);
+const withoutCuda = new Set(['onnx', 'onnx-webgpu', 'wasm', 'cpu', 'webgpu']);
 
 /**
  * How many cards an instance takes. A stage that computes on a device takes what there is where it asks for one (the

@@ -15,6 +15,8 @@ type Values = Float32Array | Int32Array | Uint8Array;
 
 /** `CompileOptions` with their defaults filled in, and the threads of the device. */
 export interface OnnxCompileOptions {
+  /** ONNX Runtime's execution provider; nodes that it does not have run on the CPU. */
+  provider: 'cpu' | 'webgpu';
   threads: number;
   donate: readonly number[];
   frozen: readonly number[];
@@ -35,6 +37,18 @@ interface Compilation {
   traced: Trace;
   session: InferenceSession;
   calls: number;
+}
+
+/**
+ * Around two faults of ONNX Runtime 1.30's WebGPU: in its own layout, NHWC, convolutions of 6, 9, 15, ... channels (multiples of 3, not of
+ * 4) are wrong; and it claims a MaxPool that tells where its maxima are, and then does not have it.
+ */
+function webgpuFor({ graph }: Trace): InferenceSession.WebGpuExecutionProviderOption {
+  const pools = graph.nodes.filter(({ op, outputs }) => op === 'MaxPool' && outputs.length > 1);
+  const names = pools.map(({ outputs }) => outputs[0]!);
+  // It takes no empty list.
+  const onCpu = names.length > 0 ? { forceCpuNodeNames: names } : {};
+  return { name: 'webgpu', preferredLayout: 'NCHW', ...onCpu };
 }
 
 /** A function with its compilations, one for each signature that it was called with. */
@@ -138,7 +152,7 @@ export class OnnxFunction {
       }
     }
     const session = await this.runtime.InferenceSession.create(traced.model, {
-      executionProviders: ['cpu'],
+      executionProviders: [this.options.provider === 'webgpu' ? webgpuFor(traced) : 'cpu'],
       intraOpNumThreads: this.options.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',

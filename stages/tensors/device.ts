@@ -8,8 +8,8 @@ import { deviceChannel, deviceNames, StageError } from '../contract.js';
 import { PROBES, type Probe } from './probes.js';
 import type { Pytree } from './pytree.js';
 
-/** What can be opened by name; `deviceNames` has the same in the order of 'auto'. */
-export type DeviceName = 'tensorflow' | 'webgpu' | 'onnx' | 'wasm' | 'cpu';
+/** What can be opened by name. */
+export type DeviceName = (typeof deviceNames)[number];
 
 /** Best first: the order in which 'auto' tries them. */
 export const DEVICE_NAMES: readonly DeviceName[] = deviceNames;
@@ -37,12 +37,12 @@ export interface CompileOptions {
   donate?: readonly number[];
   /**
    * Positions of arguments that are the same tensors at every call (weights in use): what depends on them alone is computed once, and
-   * their filters are laid out for the processor. Other tensors there are compiled anew. Only 'onnx' heeds it.
+   * their filters are laid out for the processor. Other tensors there are compiled anew. Only ONNX Runtime's devices heed it.
    */
   frozen?: readonly number[];
   /**
    * Trace twice, and again at calls 2, 16, 128, ..., and refuse functions that differ (random numbers inside, numbers from around that
-   * change). Default true; only 'onnx' traces.
+   * change). Default true; only ONNX Runtime's devices trace.
    */
   check?: boolean;
 }
@@ -70,7 +70,7 @@ export type DeviceReport =
   | { name: DeviceName; works: false; why: string; remedy: string };
 
 /**
- * Opens the device asked for, and makes it tfjs' current backend (for 'onnx', tfjs' 'cpu' holds the tensors).
+ * Opens the device asked for, and makes it tfjs' current backend (for ONNX Runtime's, tfjs' 'cpu' holds the tensors).
  *
  * @param request  'auto' (the best that works) or a DeviceName
  * @throws StageError naming why it does not work and the remedy

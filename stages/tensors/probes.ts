@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { asItIs, firstLine, quietCpu, starts, TFJS } from './backends.js';
 import type { Device, DeviceName } from './device.js';
-import { probeOnnx } from './onnx.js';
+import { probeOnnx, probeOnnxWebgpu } from './onnx.js';
 import { probeTensorflow } from './tensorflow.js';
 import { registerWasmKernels } from './wasm-kernels.js';
 import { probeWebgpu } from './webgpu.js';
@@ -29,6 +29,7 @@ export const PROBES: Readonly<Record<DeviceName, (threads: number) => Promise<Pr
   tensorflow: probeTensorflow,
   webgpu: probeWebgpu,
   onnx: probeOnnx,
+  'onnx-webgpu': probeOnnxWebgpu,
   wasm: probeWasm,
   cpu: probeCpu,
 };

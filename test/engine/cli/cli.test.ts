@@ -28,7 +28,7 @@ test.each([
   {
     words: ['run', '--device', 'gpu'],
     code: 2,
-    err: /Allowed choices are auto, tensorflow, webgpu, onnx, wasm, cpu\./,
+    err: /Allowed choices are auto, tensorflow, webgpu, onnx, onnx-webgpu, wasm, cpu\./,
   },
   { words: ['run', '-k', '--fail-fast'], code: 2, err: /cannot be used with/ },
   { words: ['run', '--until', 'a', '--only', 'b'], code: 2, err: /cannot be used with/ },
@@ -282,7 +282,7 @@ test('doctor names every device, and for each that does not work a line that men
     devices: { name: string; works: boolean; remedy?: string }[];
   };
   expect(node).toBe(process.version);
-  expect(devices.map(({ name }) => name)).toEqual(['tensorflow', 'webgpu', 'onnx', 'wasm', 'cpu']);
+  expect(devices.map(({ name }) => name)).toEqual(['tensorflow', 'webgpu', 'onnx', 'onnx-webgpu', 'wasm', 'cpu']);
   for (const { works, remedy } of devices) expect(works || (remedy ?? '') !== '').toBe(true);
   expect(devices.at(-1)!.works).toBe(true);
 });

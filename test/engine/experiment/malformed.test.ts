@@ -994,7 +994,7 @@ x.yaml:2:93  'gpus' is -1: it must be from 0 to 64
   2 |   a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
     |                                                                                             ~~  Whole GPUs, where there are any
 
-x.yaml:2:107  'device' must be one of auto, tensorflow, webgpu, onnx, wasm, cpu, not 'cuda'
+x.yaml:2:107  'device' must be one of auto, tensorflow, webgpu, onnx, onnx-webgpu, wasm, cpu, not 'cuda'
   2 |   a: { uses: faces, timeout: 10 minutes, retry: { times: 9999 }, resources: { cpu: 2, gpus: -1 }, device: cuda }
     |                                                                                                           ~~~~  What to compute this stage on`,
   },

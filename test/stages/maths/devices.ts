@@ -33,6 +33,7 @@ export const tolerance: Readonly<Record<DeviceName, number>> = {
   tensorflow: 2e-6,
   webgpu: 5e-4,
   onnx: 2e-6,
+  'onnx-webgpu': 5e-4,
   wasm: 2e-6,
   cpu: 2e-6,
 };

@@ -22,6 +22,7 @@ const tolerance: Readonly<
   tensorflow: { metric: 1e-4, centers: 1e-4, pixel: 1 },
   webgpu: { metric: 1e-2, centers: 1e-2, pixel: 3 },
   onnx: { metric: 1e-4, centers: 1e-4, pixel: 1 },
+  'onnx-webgpu': { metric: 1e-2, centers: 1e-2, pixel: 3 },
   wasm: { metric: 1e-4, centers: 1e-4, pixel: 1 },
 };
 

@@ -89,6 +89,9 @@ const tfjsNode = (onGpu: boolean): string => `
   if (!require('util').isNullOrUndefined(null)) throw new Error('no isNullOrUndefined');
   if (!process.env.TF_CPP_MIN_LOG_LEVEL) console.error('libtensorflow talks');`;
 
+/** No graphics driver, whatever the machine has. */
+const noVulkan = { VK_ICD_FILENAMES: '/nowhere.json' };
+
 describe('without a GPU package', () => {
   let folder: string;
   beforeAll(async () => {
@@ -125,7 +128,7 @@ describe('without a GPU package', () => {
     expect(await answerIn(folder, open('cuda'))).toEqual({
       name: 'StageError',
       message: "there is no device 'cuda'",
-      remedy: 'Choose auto, tensorflow, webgpu, onnx, wasm, cpu.',
+      remedy: 'Choose auto, tensorflow, webgpu, onnx, onnx-webgpu, wasm, cpu.',
     });
   });
 
@@ -136,11 +139,12 @@ describe('without a GPU package', () => {
       const before = handlers();
       const reports = await probeDevices();
       answer({ works: reports.map(({ name, works }) => [name, works]), handlers: [before, handlers()] });`;
-    expect(await answerIn(folder, code)).toEqual({
+    expect(await answerIn(folder, code, noVulkan)).toEqual({
       works: [
         ['tensorflow', false],
         ['webgpu', false],
         ['onnx', true],
+        ['onnx-webgpu', false],
         ['wasm', true],
         ['cpu', true],
       ],
@@ -170,6 +174,7 @@ test('without onnxruntime-node, auto takes wasm', async () => {
         why: 'onnxruntime-node is not installed',
         remedy: 'npm install --ignore-scripts --no-save onnxruntime-node@1.30.0',
       },
+      { name: 'onnx-webgpu', why: 'onnxruntime-node is not installed' },
     ],
   });
 });
@@ -286,6 +291,67 @@ describe('webgpu', () => {
     const folder = await installation('lost', { webgpu: dawn(adapter) });
     expect(await answerIn(folder, open('webgpu'))).toMatchObject({
       message: expect.stringContaining('does not work here'),
+    });
+  });
+});
+
+describe('onnx-webgpu', () => {
+  /** The real package, but for what its WebGPU does: `gpu` wraps a session of the CPU. */
+  const runtime = (gpu: string): string => `
+    const real = require(${JSON.stringify(join(process.cwd(), 'node_modules/onnxruntime-node'))});
+    const gpu = ${gpu};
+    const create = async (model, options) => {
+      const [provider] = options.executionProviders;
+      const onGpu = (provider.name ?? provider) === 'webgpu';
+      const session = await real.InferenceSession.create(model, { ...options, executionProviders: ['cpu'] });
+      return onGpu ? gpu(session) : session;
+    };
+    exports.InferenceSession = { create };
+    exports.Tensor = real.Tensor;
+    exports.env = real.env;`;
+  const withGpu = (name: string, gpu: string): Promise<string> =>
+    installation(name, { 'onnxruntime-node': runtime(gpu) });
+
+  test('that computes right can be asked for, and auto takes onnx before it', async () => {
+    const folder = await withGpu('right', '(session) => session');
+    expect(await answerIn(folder, open('onnx-webgpu'))).toEqual({
+      description: expect.stringMatching(/^ONNX Runtime 1\.\d+\.\d+ on WebGPU, steps compiled/),
+    });
+    expect(await answerIn(folder, OPEN_AUTO)).toMatchObject({ name: 'onnx' });
+  });
+
+  test.each([
+    ['a little wrong', 'value * 1.01', /differ from the CPU's by 0\.01\d* of the largest/],
+    ['not a number', 'NaN', /differ from the CPU's by NaN/],
+  ])('whose results are %s is refused', async (name, value, why) => {
+    const wrong = `(session) => ({
+      outputNames: session.outputNames,
+      async run(feeds) {
+        const results = await session.run(feeds);
+        return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, { data: data.map((value) => ${value}) }]));
+      },
+    })`;
+    const folder = await withGpu(name.replaceAll(' ', '-'), wrong);
+    expect(await answerIn(folder, open('onnx-webgpu'))).toMatchObject({
+      name: 'StageError',
+      message: expect.stringMatching(why),
+      remedy: 'Update the graphics driver.',
+    });
+  });
+
+  test('whose driver ends the process is survived', async () => {
+    const folder = await withGpu('crash', `() => process.kill(process.pid, 'SIGSEGV')`);
+    expect(await answerIn(folder, open('onnx-webgpu'))).toMatchObject({
+      message: expect.stringMatching(/it ended its process: .*SIGSEGV/),
+    });
+  });
+
+  test.runIf(process.platform === 'linux')('without a driver says so in a few words', async () => {
+    expect(await answerIn(await installation('no-vulkan'), open('onnx-webgpu'), noVulkan)).toEqual({
+      name: 'StageError',
+      message:
+        "device 'onnx-webgpu' does not work here: Failed to get a WebGPU adapter: No supported adapters",
+      remedy: expect.stringContaining('Vulkan driver'),
     });
   });
 });
