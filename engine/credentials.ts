@@ -6,8 +6,11 @@ export function credentialsIn(address: string): 'login' | 'query' | undefined {
   return /[?#]/.test(address) ? 'query' : undefined;
 }
 
-const login = /((?:\buri["']?\s*[:=]\s*["']?)?\b\w[\w+.-]*:\/\/|\buri["']?\s*[:=]\s*["']?)([^\s'"]*)@/g;
-const query = /(\b\w[\w+.-]*:\/\/[^\s'"?#]*[?#])([^\s'"]+)/g;
+// Repetitions are bounded: the text may be a file of megabytes that was made to be slow to search.
+const scheme = String.raw`\b\w[\w+.-]{0,30}:\/\/`;
+const setting = String.raw`\buri["']?\s{0,9}[:=]\s{0,9}["']?`;
+const login = new RegExp(`((?:${setting})?${scheme}|${setting})([^\\s'"]{0,4096})@`, 'g');
+const query = new RegExp(`(${scheme}[^\\s'"?#]{0,4096}[?#])([^\\s'"]+)`, 'g');
 
 /** A text with every address in it made harmless; as long as before, so that columns stay where they are. */
 export function hideCredentials(text: string): string {
