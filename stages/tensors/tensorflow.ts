@@ -48,6 +48,9 @@ async function start(name: string, threads: number): Promise<{ why: string; line
   // libtensorflow otherwise reports its start on stderr, and takes all memory of the GPU.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+  // oneDNN of libtensorflow 2.9 damages memory where it fills up channels to whole blocks: training steps of tiny networks ended the process
+  // there. Without it TensorFlow is slower on a CPU; a GPU's kernels have no part in it.
+  process.env.TF_ENABLE_ONEDNN_OPTS ??= '0';
   // There is no other way to tell it; it would take all cores.
   process.env.TF_NUM_INTRAOP_THREADS = String(threads);
   keepOldUtilities();
