@@ -282,7 +282,14 @@ test('doctor names every device, and for each that does not work a line that men
     devices: { name: string; works: boolean; remedy?: string }[];
   };
   expect(node).toBe(process.version);
-  expect(devices.map(({ name }) => name)).toEqual(['tensorflow', 'webgpu', 'onnx', 'onnx-webgpu', 'wasm', 'cpu']);
+  expect(devices.map(({ name }) => name)).toEqual([
+    'tensorflow',
+    'webgpu',
+    'onnx',
+    'onnx-webgpu',
+    'wasm',
+    'cpu',
+  ]);
   for (const { works, remedy } of devices) expect(works || (remedy ?? '') !== '').toBe(true);
   expect(devices.at(-1)!.works).toBe(true);
 });
