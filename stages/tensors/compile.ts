@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import type { Target } from './graph.js';
 import { leaves, type Leaf } from './pytree.js';
 import { stageLine } from './stage-line.js';
 import { trace, type Trace } from './trace.js';
@@ -17,6 +18,7 @@ type Values = Float32Array | Int32Array | Uint8Array;
 export interface OnnxCompileOptions {
   /** ONNX Runtime's execution provider; nodes that it does not have run on the CPU. */
   provider: 'cpu' | 'webgpu';
+  target: Target;
   threads: number;
   donate: readonly number[];
   frozen: readonly number[];
@@ -173,7 +175,11 @@ export class OnnxFunction {
 
   #trace(args: readonly unknown[], options?: { stacks: boolean }): Trace {
     try {
-      return trace(this.fn, args, { ...options, frozen: this.#frozen(leaves(args)) });
+      return trace(this.fn, args, {
+        ...options,
+        target: this.options.target,
+        frozen: this.#frozen(leaves(args)),
+      });
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('the function returns a promise'))
         throw at(this.#made, error.message);

@@ -18,10 +18,20 @@ const SHARED_CONSTANT_BYTES = 4096;
 
 export type ConstantValues = Exclude<OnnxConstant['data'], OutsideData>;
 
+/** What the graph will be computed by. */
+export interface Target {
+  /** Channels in a block of ONNX Runtime's blocked convolutions; 0 where it has none. */
+  block: number;
+}
+
+/** No more than ONNX prescribes. */
+export const anyTarget: Target = { block: 0 };
+
 /** What one trace has recorded so far; each trace has a graph of its own. */
 export class Graph {
   readonly #nodes: OnnxNode[] = [];
   readonly #constants: OnnxConstant[] = [];
+  readonly #constantNames = new Set<string>();
   readonly #inputs: OnnxValue[] = [];
   /** What was recorded before: node or constant, spelt out -> the names of its outputs. */
   readonly #known = new Map<string, string[]>();
@@ -32,6 +42,8 @@ export class Graph {
   origin: string | undefined;
   /** By the name of a node, where it came from. */
   readonly origins = new Map<string, string>();
+
+  constructor(readonly target: Target = anyTarget) {}
 
   input(name: string, dtype: OnnxType, dims: readonly number[]): string {
     this.#inputs.push({ name, dtype, dims });
@@ -54,7 +66,7 @@ export class Graph {
     const spelt = Object.entries(attributes).map(
       ([key, value]) => `${key}=${value instanceof FloatAttribute ? `f${value.value}` : String(value)}`,
     );
-    const key = `${op}|${inputs.join()}|${spelt.join(';')}|${outputs}`;
+    const key = `${domain}|${op}|${inputs.join()}|${spelt.join(';')}|${outputs}`;
     const known = this.#known.get(key);
     if (known) return known;
     const id = this.#count++;
@@ -72,6 +84,7 @@ export class Graph {
     if (known) return known[0]!;
     const name = `${location}_${this.#count++}`;
     this.#constants.push({ name, data: { location, offset, length }, dims, dtype: 'float32' });
+    this.#constantNames.add(name);
     this.#known.set(key, [name]);
     return name;
   }
@@ -87,8 +100,14 @@ export class Graph {
     const name = `constant_${this.#count++}`;
     // A copy: the caller may write to its array later.
     this.#constants.push({ name, data: data.slice(), dims, dtype });
+    this.#constantNames.add(name);
     if (key !== undefined) this.#known.set(key, [name]);
     return name;
+  }
+
+  /** Whether it is known before the graph runs; also seen through a reshape. */
+  isConstant(name: string): boolean {
+    return this.#constantNames.has(this.#reshaped.get(name)?.name ?? name);
   }
 
   /** A vector of int64, which is how ONNX takes shapes and axes. */

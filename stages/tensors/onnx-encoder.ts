@@ -74,8 +74,10 @@ export function encodeModel(graph: OnnxGraph): Uint8Array {
     integer(1, IR_VERSION),
     message(7, body),
     message(8, Buffer.concat([text(1, ''), integer(2, OPSET)])),
-    // FusedMatMul, ONNX Runtime's own: a batched product with transposed operands.
-    message(8, Buffer.concat([text(1, 'com.microsoft'), integer(2, 1)])),
+    // ONNX Runtime's own: FusedMatMul, a batched product with transposed operands, and what kernels/ says of others.
+    ...['com.microsoft', 'com.microsoft.nchwc'].map((domain) =>
+      message(8, Buffer.concat([text(1, domain), integer(2, 1)])),
+    ),
   ]);
 }
 

@@ -6,6 +6,8 @@ import { firstLine, isInstalled, quietCpu } from './backends.js';
 import { OnnxFunction } from './compile.js';
 import type { Compiled, CompileOptions, Device, TensorFunction } from './device.js';
 import type { Probe } from './probes.js';
+import { anyTarget } from './graph.js';
+import { cpuTarget } from './cpu-target.js';
 import { trace } from './trace.js';
 
 const PACKAGE = 'onnxruntime-node';
@@ -72,11 +74,12 @@ async function open(
 ): Promise<{ version: string; compile: Device['compile'] }> {
   const runtime = await import('onnxruntime-node');
   await quietCpu();
+  const target = provider === 'cpu' ? await cpuTarget(runtime) : anyTarget;
   const compile = <F extends TensorFunction>(
     fn: F,
     { donate = [], frozen = [], check = true }: CompileOptions = {},
   ): Compiled<F> => {
-    const compiled = new OnnxFunction(runtime, fn, { provider, threads, donate, frozen, check });
+    const compiled = new OnnxFunction(runtime, fn, { provider, target, threads, donate, frozen, check });
     return Object.assign((...args: Parameters<F>) => compiled.call(args) as Promise<ReturnType<F>>, {
       dispose: () => compiled.dispose(),
     });

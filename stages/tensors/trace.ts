@@ -3,7 +3,7 @@
  * tfjs' autodiff works on it unchanged, so a whole training step becomes one graph.
  */
 import * as tf from '@tensorflow/tfjs';
-import { Graph } from './graph.js';
+import { Graph, type Target } from './graph.js';
 import { encodeModel, type OnnxGraph, type OnnxValue } from './onnx-encoder.js';
 import { leaves, mapLeaves } from './pytree.js';
 import { stageLine } from './stage-line.js';
@@ -18,14 +18,19 @@ export const MAX_CAPTURED_ELEMENTS = 256;
 
 /** Runs `body` on the tracing backend and puts the former one back. Tensors made inside are gone afterwards. */
 function recording<T>(
-  options: { captureLimit: number; stacks?: boolean },
+  options: { captureLimit: number; stacks?: boolean; target?: Target },
   body: (tracer: TraceBackend) => T,
 ): T {
   const tracer = traceBackend();
   const former = tf.getBackend() as string | undefined;
   const outer = tracer.recording;
-  const { captureLimit, stacks = false } = options;
-  tracer.recording = { graph: new Graph(), captureLimit, events: [], ...(stacks ? { stacks: [] } : {}) };
+  const { captureLimit, stacks = false, target } = options;
+  tracer.recording = {
+    graph: new Graph(target),
+    captureLimit,
+    events: [],
+    ...(stacks ? { stacks: [] } : {}),
+  };
   // tfjs calls itself many times over between a stage's line and the backend.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 200;
@@ -74,14 +79,14 @@ export interface Trace {
  * Traces a function for arguments of these shapes and types. Input i of the graph is `in<i>`, the i-th leaf of the arguments.
  *
  * @param options frozen: leaves that are constants of the graph, float32; the session is given the values of the i-th as `in<i>`;
- *                stacks: keep where everything came from, which takes several times as long
+ *                stacks: keep where everything came from, which takes several times as long; target: what it may record beside ONNX's own
  * @throws where the function reads values, captures large tensors, returns a promise or uses an operation without a kernel; the
  *         message begins with the line of the stage's code
  */
 export function trace(
   fn: (...args: never[]) => unknown,
   args: readonly unknown[],
-  options: { stacks?: boolean; frozen?: ReadonlySet<number> } = {},
+  options: { stacks?: boolean; frozen?: ReadonlySet<number>; target?: Target } = {},
 ): Trace {
   const { frozen = new Set<number>(), ...rest } = options;
   return recording({ captureLimit: MAX_CAPTURED_ELEMENTS, ...rest }, (tracer) => {

@@ -12,6 +12,8 @@ export interface Benchmark {
 export interface BenchOptions {
   /** Stages of the graphs in benchmarks that leave it open. */
   sizes: readonly number[];
+  /** Numbers of threads with which networks are computed, one after the other. */
+  threads: readonly number[];
 }
 
 export interface Measured {

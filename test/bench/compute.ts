@@ -4,7 +4,7 @@
  */
 import { type Device, openDevice } from '../../stages/tensors/device.js';
 import type { Benchmark, Measured, Peer, Row } from './benchmark.js';
-import { DeviceProcess, type TaskAddress } from './device-process.js';
+import { DeviceProcess } from './device-process.js';
 import { type Contestant, minimum, race } from './measure.js';
 import { paper, quickstart, timedRecogniser } from './networks.js';
 import { embedding, recogniserTraining } from './recogniser-tasks.js';
@@ -31,63 +31,111 @@ export interface Turns {
 /** Turns' numbers may differ by this share: sums in another order, and roundings of them to bytes. */
 const tolerance = 2e-3;
 
-export const computeUnet: Benchmark = {
-  name: 'compute-unet',
-  title: "the quickstart's CemiFace generator at 32 px, training step and DDIM step",
-  run: () => measureTasks('generator', quickstart, { wasm: true, seconds: 8 }),
-};
-
-export const computeRecogniser: Benchmark = {
-  name: 'compute-recogniser',
-  title: "the quickstart's E_id at 32 px, training step and embedding",
-  run: () => measureTasks('recogniser', quickstart, { wasm: true, seconds: 8 }),
-};
-
-export const computePaperUnet: Benchmark = {
-  name: 'compute-paper-unet',
-  title: "the paper's CemiFace generator at 112 px with IR-SE50 as E_id, training step and DDIM step (10 GB)",
-  onlyNamed: true,
-  run: () => measureTasks('generator', paper, { wasm: false, seconds: 60 }),
-};
-
-export const computePaperFr: Benchmark = {
-  name: 'compute-paper-fr',
-  title: 'IR-SE50 at 112 px, training step and embedding',
-  onlyNamed: true,
-  run: () => measureTasks('recogniser', paper, { wasm: false, seconds: 60 }),
-};
+/** Networks of an experiment at work: a task by where it comes from, as another process can be told. */
+export interface TaskAddress {
+  networks: 'generator' | 'recogniser';
+  /** The experiment whose settings the networks have. */
+  file: string;
+  work: 'training' | 'use';
+}
 
 interface Course {
   /** tfjs' wasm backend too, which takes minutes for a turn at the paper's size. */
   wasm: boolean;
-  /** Of timed rounds, for a task with a number of threads. */
+  /** Of timed rounds, for a number of threads. */
   seconds: number;
+  /** One after the other, each in a process of its own: what memory does not hold at once. */
+  apart?: boolean;
 }
 
-export type Networks = 'generator' | 'recogniser';
+const small: Course = { wasm: true, seconds: 8 };
+const large: Course = { wasm: false, seconds: 40 };
 
-export async function tasksOf(networks: Networks, file: string): Promise<Task[]> {
+function benchmark(name: string, title: string, address: TaskAddress, course: Course): Benchmark {
+  return {
+    name,
+    title,
+    ...(address.file === paper ? { onlyNamed: true } : {}),
+    run: ({ threads }) => measureTask(address, course, threads),
+  };
+}
+
+export const compute: readonly Benchmark[] = [
+  benchmark(
+    'compute-unet-training',
+    "a training step of the quickstart's CemiFace generator, 32 px",
+    { networks: 'generator', file: quickstart, work: 'training' },
+    small,
+  ),
+  benchmark(
+    'compute-unet-sampling',
+    'a DDIM step of the same',
+    { networks: 'generator', file: quickstart, work: 'use' },
+    small,
+  ),
+  benchmark(
+    'compute-recogniser-training',
+    "a training step of the quickstart's E_id, 32 px",
+    { networks: 'recogniser', file: quickstart, work: 'training' },
+    small,
+  ),
+  benchmark(
+    'compute-recogniser-embedding',
+    'embedding by the same',
+    { networks: 'recogniser', file: quickstart, work: 'use' },
+    small,
+  ),
+  benchmark(
+    'compute-paper-unet-training',
+    "a training step of the paper's CemiFace generator with IR-SE50 as E_id, 112 px (10 GB)",
+    { networks: 'generator', file: paper, work: 'training' },
+    { ...large, apart: true },
+  ),
+  benchmark(
+    'compute-paper-unet-sampling',
+    'a DDIM step of the same',
+    { networks: 'generator', file: paper, work: 'use' },
+    large,
+  ),
+  benchmark(
+    'compute-paper-fr-training',
+    'a training step of IR-SE50, 112 px',
+    { networks: 'recogniser', file: paper, work: 'training' },
+    large,
+  ),
+  benchmark(
+    'compute-paper-fr-embedding',
+    'embedding by IR-SE50, 112 px',
+    { networks: 'recogniser', file: paper, work: 'use' },
+    large,
+  ),
+];
+
+export async function taskOf({ networks, file, work }: TaskAddress): Promise<Task> {
   const recogniser = await timedRecogniser(file);
-  if (networks === 'recogniser') return [recogniserTraining(recogniser), embedding(recogniser)];
+  if (networks === 'recogniser')
+    return work === 'training' ? recogniserTraining(recogniser) : embedding(recogniser);
   const generator = await timedGenerator(file, recogniser);
-  return [generatorTraining(generator), denoising(generator)];
+  return work === 'training' ? generatorTraining(generator) : denoising(generator);
 }
 
-async function measureTasks(networks: Networks, file: string, course: Course): Promise<Measured> {
-  const { wasm, seconds } = course;
+async function measureTask(
+  address: TaskAddress,
+  course: Course,
+  threads: readonly number[],
+): Promise<Measured> {
+  const task = await taskOf(address);
   const rows: Row[] = [];
   const notes = new Set<string>();
   const absent = new Map<string, string>();
-  for (const [index, task] of (await tasksOf(networks, file)).entries()) {
-    for (const threads of [1, 2]) {
-      // One number of threads at a time: a training of the paper's size holds gigabytes.
-      const measured = await measureTask(task, { networks, file, index }, threads, absent, {
-        wasm: wasm && threads === 1,
-        seconds,
-      });
-      rows.push(...measured.rows);
-      measured.notes.forEach((note) => notes.add(note));
-    }
+  for (const count of threads) {
+    // One number of threads at a time: a training of the paper's size holds gigabytes.
+    const measured = await measureWith(task, address, count, absent, {
+      ...course,
+      wasm: course.wasm && count === 1,
+    });
+    rows.push(...measured.rows);
+    measured.notes.forEach((note) => notes.add(note));
   }
   return { rows, notes: [...absent.values(), ...notes] };
 }
@@ -102,45 +150,49 @@ interface Entrant extends Contestant {
 }
 
 /** @param absent what was seen not to be here, and why: it is not tried again */
-async function measureTask(
+async function measureWith(
   task: Task,
   address: TaskAddress,
   threads: number,
   absent: Map<string, string>,
-  { wasm, seconds }: Course,
+  { wasm, seconds, apart = false }: Course,
 ): Promise<Measured> {
-  const entrants: Entrant[] = [];
+  const peers: Peer[] = [];
   const notes: string[] = [];
+  let entrants: Entrant[] = [];
+  let ours: readonly (number | undefined)[] | undefined;
   const enter = async (name: string, open: () => Promise<readonly Entrant[]>) => {
     try {
       entrants.push(...(await open()));
     } catch (error) {
-      notes.push(`${task.what}: not on ${name}: ${(error as Error).message}`);
+      if (name === 'tensorflow')
+        absent.set(name, `not beside TensorFlow: ${(error as Error).message} (${withTensorflow})`);
+      else notes.push(`${task.what}: not on ${name}: ${(error as Error).message}`);
     }
   };
-  await enter('onnx', () => onDevice(task, 'onnx', threads));
+  const finish = async () => {
+    for (const { name, answers } of entrants) {
+      ours ??= answers;
+      for (const [i, answer] of answers.entries())
+        if (answer !== undefined && !(Math.abs(answer - ours[i]!) <= tolerance * Math.abs(ours[i]!)))
+          notes.push(`${task.what}: ${name} computes ${answer} where onnx computes ${ours[i]}`);
+    }
+    const times = await race(entrants, { rounds: 15, seconds });
+    for (const { close } of entrants) await close();
+    peers.push(...entrants.map(({ name, processor }, i) => ({ name, processor, seconds: times[i]! })));
+    entrants = [];
+  };
+
+  await enter('onnx', () => (apart ? inProcess(address, 'onnx', threads) : onDevice(task, 'onnx', threads)));
+  if (apart) await finish();
   const python = process.env['TORCH_PYTHON'];
   if (python) await enter('PyTorch', () => inTorch(task, python, threads));
   else absent.set('PyTorch', noTorch);
-  if (!absent.has('tensorflow')) {
-    try {
-      entrants.push(await inProcess(address, 'tensorflow', threads));
-    } catch (error) {
-      absent.set('tensorflow', `not beside TensorFlow: ${(error as Error).message} (${withTensorflow})`);
-    }
-  }
+  if (apart) await finish();
+  if (!absent.has('tensorflow')) await enter('tensorflow', () => inProcess(address, 'tensorflow', threads));
   if (wasm) await enter('wasm', () => onDevice(task, 'wasm', 1));
-  const [ours] = entrants;
-  for (const { name, answers } of entrants)
-    for (const [i, answer] of answers.entries()) {
-      const expected = ours?.answers[i] ?? NaN;
-      if (answer !== undefined && !(Math.abs(answer - expected) <= tolerance * Math.abs(expected)))
-        notes.push(`${task.what}: ${name} computes ${answer} where ${ours?.name} computes ${expected}`);
-    }
+  await finish();
 
-  const times = await race(entrants, { rounds: 15, seconds });
-  for (const { close } of entrants) await close();
-  const peers = entrants.map(({ name, processor }, i): Peer => ({ name, processor, seconds: times[i]! }));
   const shortest = ({ seconds }: Peer) => minimum(seconds);
   const torch = peers
     .filter(({ name }) => name.startsWith('PyTorch'))
@@ -174,12 +226,12 @@ async function onDevice(task: Task, name: string, threads: number): Promise<Entr
 
 const withTensorflow = 'test/native/tensorflow.sh makes a copy of the checkout where it is';
 
-async function inProcess(address: TaskAddress, name: string, threads: number): Promise<Entrant> {
+async function inProcess(address: TaskAddress, name: string, threads: number): Promise<Entrant[]> {
   const peer = await DeviceProcess.open(address, name, threads);
   const answers = [(await peer.turn()).answer, (await peer.turn()).answer];
   const processor: number[] = [];
   const run = async () => processor.push((await peer.turn()).processor);
-  return { name, run, processor, answers, close: () => peer.close() };
+  return [{ name, run, processor, answers, close: () => peer.close() }];
 }
 
 /** One process, so that a large network is in memory once; it changes layout between turns. */

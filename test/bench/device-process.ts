@@ -1,20 +1,11 @@
 /**
- * A task on a device in a process of its own, for libtensorflow, which makes its threads once in a process. Started as a program, this file
- * is that process: it opens the task, and takes a turn whenever it is told to.
+ * A task on a device in a process of its own: for libtensorflow, which makes its threads once in a process, and for what holds much memory.
+ * Started as a program, this file is that process: it opens the task, and takes a turn whenever it is told to.
  */
 import { fileURLToPath } from 'node:url';
 import { execa, getEachMessage, sendMessage } from 'execa';
 import { openDevice } from '../../stages/tensors/device.js';
-import { type Networks, tasksOf } from './compute.js';
-
-/** A task by where it comes from, as another process can be told. */
-export interface TaskAddress {
-  networks: Networks;
-  /** The experiment whose settings the networks have. */
-  file: string;
-  /** Among the tasks of these networks. */
-  index: number;
-}
+import { type TaskAddress, taskOf } from './compute.js';
 
 export interface TimedTurn {
   answer: number;
@@ -73,7 +64,7 @@ async function serve(words: string): Promise<void> {
   };
   try {
     const opened = await openDevice(device, { threads });
-    const { turn } = (await tasksOf(address.networks, address.file))[address.index]!.open(opened);
+    const { turn } = (await taskOf(address)).open(opened);
     await sendMessage({ threads: opened.threads });
     for await (const _ of getEachMessage()) {
       const before = process.cpuUsage();

@@ -1,12 +1,12 @@
 /**
- * `npm run bench [-- NAME... | --list] [--json] [--sizes 100,1000]`: times what cemiflow is made of, beside something that does the
- * same work, in about five minutes where nothing else runs. A name stands for every benchmark that begins with it; those that take
+ * `npm run bench [-- NAME... | --list] [--json] [--sizes 100,1000] [--threads 1,2]`: times what cemiflow is made of, beside something
+ * that does the same work, in about five minutes where nothing else runs. A name stands for every benchmark that begins with it; those that take
  * long run only where one does.
  */
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.js';
 import { cache } from './cache.js';
-import { computePaperFr, computePaperUnet, computeRecogniser, computeUnet } from './compute.js';
+import { compute } from './compute.js';
 import { enginePeers, enginePlan, engineRun, engineStart } from './engine.js';
 import { memory } from './memory.js';
 import { render } from './render.js';
@@ -17,10 +17,7 @@ import { figuresOf, machineLine, tableOf, thisMachine } from './tables.js';
 
 const benchmarks: readonly Benchmark[] = [
   render,
-  computeUnet,
-  computeRecogniser,
-  computePaperUnet,
-  computePaperFr,
+  ...compute,
   engineStart,
   enginePlan,
   engineRun,
@@ -37,6 +34,7 @@ interface Words {
   list: boolean;
   json: boolean;
   sizes: number[];
+  threads: number[];
 }
 
 function readWords(): Words | string {
@@ -47,6 +45,7 @@ function readWords(): Words | string {
         list: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         sizes: { type: 'string', default: '100,1000' },
+        threads: { type: 'string', default: '1,2' },
       },
     });
     const unknown = positionals.filter((word) => !benchmarks.some(({ name }) => name.startsWith(word)));
@@ -54,14 +53,17 @@ function readWords(): Words | string {
     const sizes = values.sizes.split(',').map(Number);
     if (!sizes.every((size) => Number.isInteger(size) && size >= 10 && size <= 10_000))
       return `--sizes takes numbers of stages from 10 to 10000, as in 100,1000, not '${values.sizes}'`;
-    return { names: positionals, list: values.list, json: values.json, sizes };
+    const threads = values.threads.split(',').map(Number);
+    if (!threads.every((count) => Number.isInteger(count) && count >= 1))
+      return `--threads takes numbers of threads, as in 1,2, not '${values.threads}'`;
+    return { names: positionals, list: values.list, json: values.json, sizes, threads };
   } catch (error) {
     return (error as Error).message;
   }
 }
 
 function namesAndTitles(): string[] {
-  return benchmarks.map(({ name, title }) => `${name.padEnd(20)}${title}`);
+  return benchmarks.map(({ name, title }) => `${name.padEnd(30)}${title}`);
 }
 
 async function main(): Promise<number> {
@@ -70,7 +72,7 @@ async function main(): Promise<number> {
     console.error(`${words}. These there are:\n${namesAndTitles().join('\n')}`);
     return 2;
   }
-  const { names, list, json, sizes } = words;
+  const { names, list, json, sizes, threads } = words;
   if (list) {
     console.log(
       json
@@ -95,7 +97,7 @@ async function main(): Promise<number> {
     const { name, title } = benchmark;
     if (process.stderr.isTTY) process.stderr.write(`${name} ...\r`);
     try {
-      const measured = await benchmark.run({ sizes });
+      const measured = await benchmark.run({ sizes, threads });
       results.push({
         name,
         title,

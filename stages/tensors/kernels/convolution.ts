@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { slice } from '../arithmetic.js';
 import { sameDims } from '../graph.js';
 import { axesOf, inOrder, reshape, Symbolic } from '../symbol.js';
+import { blockedConvolution, type FilterRows, isWorthBlocks } from './blocked-convolution.js';
 import { kernel, type TraceKernel } from './kernel.js';
 
 /** The physical order of a logical NHWC image that ONNX's convolutions and pools take. */
@@ -81,16 +82,17 @@ function unpadded(x: Symbolic, { pads }: Geometry): { source: Symbolic; pads: Si
 
 function convolution(x: Symbolic, filter: Symbolic, attributes: ConvolutionAttributes): Symbolic {
   const geometry = geometryOf(x.shape, filter.shape, attributes);
+  const { graph, dtype } = x;
   const { source, pads } = unpadded(x, geometry);
-  const inputs = [inOrder(source, NCHW), inOrder(filter, OIHW)];
-  const convolve = (...bias: string[]): Symbolic =>
-    new Symbolic(
-      x.graph,
-      geometry.outShape,
-      x.dtype,
-      x.graph.emit('Conv', [...inputs, ...bias], { ...attributesOf(geometry), pads }),
-      NCHW,
-    );
+  const image = inOrder(source, NCHW);
+  const told = { ...attributesOf(geometry), pads };
+  const rows = rowsOf(filter);
+  const convolve = (...bias: string[]): Symbolic => {
+    const name = isWorthBlocks(graph, rows)
+      ? blockedConvolution(graph, image, rows, told, geometry.kernel, ...bias)
+      : graph.emit('Conv', [image, inOrder(filter, OIHW), ...bias], told);
+    return new Symbolic(graph, geometry.outShape, dtype, name, NCHW);
+  };
   const result = convolve();
   result.withBias = (bias) => convolve(bias.name);
   return result;
@@ -116,12 +118,15 @@ function inputGradient(
     const left = reach[1] - 1 - pads[1];
     const bottom = height + reach[0] - 1 - geometry.height - top;
     const right = width + reach[1] - 1 - geometry.width - left;
-    const name = graph.emit('Conv', [inOrder(dy, NCHW), turned(filter)], {
-      ...attributesOf(geometry),
-      pads: [top, left, bottom, right],
-    });
+    const told = { ...attributesOf(geometry), pads: [top, left, bottom, right] };
+    const rows = rowsOf(filter);
+    const name = isWorthBlocks(graph, swapped(rows))
+      ? blockedConvolution(graph, inOrder(dy, NCHW), { ...rows, turned: true }, told, kernel)
+      : graph.emit('Conv', [inOrder(dy, NCHW), turned(filter)], told);
     return new Symbolic(graph, inputShape, dtype, name, NCHW);
   }
+  const shuffled = shuffledGradient(dy, filter, inputShape, geometry);
+  if (shuffled) return shuffled;
   // Rows and columns that the strides never reached get no gradient.
   const missed = [
     height - (strides[0] * (geometry.height - 1) + reach[0] - pads[0] - pads[2]),
@@ -132,6 +137,131 @@ function inputGradient(
     output_padding: missed,
   });
   return new Symbolic(graph, inputShape, dtype, name, NCHW);
+}
+
+/**
+ * The gradient by the input of a strided convolution as ONE convolution of stride 1, on blocked channels: each place of dy's map gives sh x sw pixels
+ * as channels, which are then put side by side (Shi et al., CVPR 2016, section 2.2). Taps that a pixel does not have are zeros of its filter.
+ * @returns undefined where ONNX's transposed convolution is to be taken
+ */
+function shuffledGradient(
+  dy: Symbolic,
+  filter: Symbolic,
+  inputShape: number[],
+  { kernel, strides, dilations, pads, height, width }: Geometry,
+): Symbolic | undefined {
+  const { graph, dtype } = dy;
+  const [batch, inHeight, inWidth, channels] = inputShape as Size4;
+  const rows = rowsOf(filter);
+  const phases = strides[0] * strides[1];
+  const [down, across] = [
+    phasesOf(kernel[0], strides[0], pads[0], inHeight, height),
+    phasesOf(kernel[1], strides[1], pads[1], inWidth, width),
+  ];
+  const wide: FilterRows = {
+    ...rows,
+    area: down.window * across.window,
+    inputs: phases * channels,
+  };
+  const padding = [...down.pads, ...across.pads];
+  if (
+    kernel[0] * kernel[1] === 1 ||
+    dilations.some((dilation) => dilation !== 1) ||
+    padding.some((zeros) => zeros < 0) ||
+    !isWorthBlocks(graph, swapped(wide))
+  )
+    return undefined;
+  // One tap more, of zeros; then for each tap of the window, turned, the tap of each phase.
+  const { outputs, area } = rows;
+  const withZero = graph.emit('Pad', [rows.name, graph.int64([0, 0, 0, 0, 1, 0])]);
+  const taps = [...down.taps]
+    .reverse()
+    .flatMap((r) =>
+      [...across.taps]
+        .reverse()
+        .flatMap((c) =>
+          r.flatMap((i) => c.map((j) => (i === undefined || j === undefined ? area : i * kernel[1] + j))),
+        ),
+    );
+  const gathered = graph.emit('Gather', [withZero, graph.int64(taps)], { axis: 1 });
+  const name = graph.reshape(gathered, [outputs, taps.length, channels], [outputs, wide.area, wide.inputs]);
+  const window: [number, number] = [down.window, across.window];
+  const blocks = blockedConvolution(
+    graph,
+    inOrder(dy, NCHW),
+    { ...wide, name, turned: true },
+    {
+      kernel_shape: window,
+      strides: [1, 1],
+      dilations: [1, 1],
+      pads: [down.pads[0], across.pads[0], down.pads[1], across.pads[1]],
+    },
+    window,
+  );
+  const [h, w] = [down.places, across.places];
+  const apart = graph.reshape(
+    blocks,
+    [batch, wide.inputs, h, w],
+    [batch, strides[0], strides[1], channels, h, w],
+  );
+  const together = graph.emit('Transpose', [apart], { perm: [0, 3, 4, 1, 5, 2] });
+  const [allRows, allColumns] = [h * strides[0], w * strides[1]];
+  const full = new Symbolic(
+    graph,
+    [batch, allRows, allColumns, channels],
+    dtype,
+    graph.reshape(
+      together,
+      [batch, channels, h, strides[0], w, strides[1]],
+      [batch, channels, allRows, allColumns],
+    ),
+    NCHW,
+  );
+  return slice(full, [0, 0, 0, 0], inputShape);
+}
+
+/**
+ * Along one axis, the pixels i = stride j + phase of a strided convolution's input: which taps k bring them a gradient, and from which place j + offset
+ * of the output. taps[v][phase] is the tap at the v-th place of the window, if there is one.
+ */
+function phasesOf(
+  kernel: number,
+  stride: number,
+  pad: number,
+  length: number,
+  outLength: number,
+): { window: number; places: number; pads: [number, number]; taps: (number | undefined)[][] } {
+  // i + pad = stride q + k
+  const found = Array.from({ length: kernel }, (_, k) => {
+    const phase = (((k - pad) % stride) + stride) % stride;
+    return { k, phase, offset: (phase + pad - k) / stride };
+  });
+  const offsets = found.map(({ offset }) => offset);
+  const first = Math.min(...offsets);
+  const last = Math.max(...offsets);
+  const places = Math.ceil(length / stride);
+  const window = last - first + 1;
+  const taps = Array.from({ length: window }, (_, v) =>
+    Array.from(
+      { length: stride },
+      (__, phase) => found.find((tap) => tap.phase === phase && tap.offset === first + v)?.k,
+    ),
+  );
+  return { window, places, pads: [-first, places - 1 + last - (outLength - 1)], taps };
+}
+
+/** The filter as [out, kh kw, in], which is how layers keep it. */
+function rowsOf(filter: Symbolic): FilterRows {
+  const [kh, kw, inputs, outputs] = filter.shape as Size4;
+  const area = kh * kw;
+  const shape = [outputs, area, inputs];
+  const name = filter.graph.reshape(inOrder(filter, OHWI), [outputs, kh, kw, inputs], shape);
+  return { name, outputs, area, inputs };
+}
+
+/** What it is to the gradient by its input. */
+function swapped({ inputs, outputs, ...rest }: FilterRows): FilterRows {
+  return { ...rest, inputs: outputs, outputs: inputs };
 }
 
 /**

@@ -194,6 +194,36 @@ const differentiable: Case[] = [
       [1, 1, 3, 4],
     ],
   ]),
+  ...(
+    [
+      ['24 channels to 48', 1, 'same', 3, 24, 48],
+      ['16 channels to 16', 1, 'same', 3, 16, 16],
+      ['3 channels to 32', 1, 1, 3, 3, 32],
+      ['20 channels to 28, stride 2', 2, 1, 3, 20, 28],
+      ['24 channels to 24, stride 2, other padding', 2, 'same', 3, 24, 24],
+      ['16 channels to 32, stride 2, 4x4', 2, 'same', 4, 16, 32],
+      ['16 channels to 16, stride 3, 5x5', 3, 2, 5, 16, 16],
+      ['16 channels to 16, valid', 2, 'valid', 3, 16, 16],
+      ['32 channels to 3', 1, 1, 3, 32, 3],
+    ] as [string, number, 'same' | 'valid' | number, number, number, number][]
+  ).flatMap(([name, stride, pad, kernel, from, to]): Case[] => [
+    [
+      `conv2d ${name}`,
+      (x, y, b) =>
+        tf.add(
+          tf.conv2d(
+            tf.mul(x!, 0.2) as tf.Tensor4D,
+            tf.transpose(y!, [1, 2, 3, 0]) as tf.Tensor4D,
+            stride,
+            pad,
+          ),
+          b!,
+        ),
+      [N, 7, 10, from],
+      [to, kernel, kernel, from],
+      [to],
+    ],
+  ]),
   [
     'conv2d with a bias, which is also used without it',
     (x, y, b) => {

@@ -1,0 +1,112 @@
+/**
+ * Convolutions in the layout that ONNX Runtime's CPU kernels are fastest in: channels in blocks as wide as a vector register, [N, C / b, H, W, b],
+ * filters [O / b, I / b, kh, kw, b (in), b (out)]. ONNX Runtime brings convolutions there by itself where the filter is a constant; a training's
+ * filter is none, so the same operators (its domain com.microsoft.nchwc) are recorded here, with the filter brought into blocks at every step.
+ * One pass over all images is shared among threads, where its other convolution goes image by image.
+ */
+import type { Graph } from '../graph.js';
+import { axesOf } from '../symbol.js';
+import type { Attribute } from '../onnx-encoder.js';
+
+const NCHWC = 'com.microsoft.nchwc';
+
+/** Blocks that are not full cost as much as full ones; above this share of the work in vain, the ordinary convolution is faster. */
+const MOST_PADDING = 2;
+
+/** A filter [outputs, area, inputs] in memory, named as such. */
+export interface FilterRows {
+  name: string;
+  outputs: number;
+  /** Height times width. */
+  area: number;
+  inputs: number;
+}
+
+/** Whether a convolution with that filter is worth it. Nothing is where the graph is not for ONNX Runtime's CPU kernels. */
+export function isWorthBlocks(graph: Graph, { name, outputs, area, inputs }: FilterRows): boolean {
+  const { block } = graph.target;
+  if (block === 0 || area === 1 || graph.isConstant(name)) return false;
+  const padding = up(outputs, block) / outputs;
+  // Fewer channels than a block are read as they are; others go into blocks by fours.
+  if (inputs < block) return padding <= MOST_PADDING;
+  return inputs % 4 === 0 && (padding * up(inputs, block)) / inputs <= MOST_PADDING;
+}
+
+/**
+ * @param image       NCHW, with the filter's `inputs` as channels
+ * @param filter      as it is, for a convolution; for the gradient by its input, `turned`
+ * @param attributes  of ONNX's Conv
+ * @param bias        [outputs of the convolution]
+ * @returns           NCHW
+ */
+export function blockedConvolution(
+  graph: Graph,
+  image: string,
+  filter: FilterRows & { turned?: boolean },
+  attributes: Record<string, Attribute>,
+  kernel: readonly [number, number],
+  bias?: string,
+): string {
+  const { block } = graph.target;
+  const { turned = false } = filter;
+  const [from, to] = turned ? [filter.outputs, filter.inputs] : [filter.inputs, filter.outputs];
+  const source = from < block ? image : graph.emit('ReorderInput', [image], {}, NCHWC);
+  const inputs = [source, filterBlocks(graph, filter, turned, kernel)];
+  if (bias !== undefined) inputs.push(padded(graph, bias, [to], [up(to, block)]));
+  const blocks = graph.emit('Conv', inputs, attributes, NCHWC);
+  return graph.emit('ReorderOutput', [blocks], { channels: to }, NCHWC);
+}
+
+/** Several transposes of two axes: ONNX Runtime's transpose of many axes at once is several times slower. */
+function filterBlocks(
+  graph: Graph,
+  filter: FilterRows,
+  turned: boolean,
+  kernel: readonly [number, number],
+): string {
+  const { block } = graph.target;
+  const { outputs, area, inputs } = filter;
+  let { name } = filter;
+  if (turned) name = graph.emit('Gather', [name, graph.int64(axesOf(area).reverse())], { axis: 1 });
+  const [from, to] = turned ? [outputs, inputs] : [inputs, outputs];
+  const wide = (channels: number): number =>
+    channels === from && from < block ? channels : up(channels, block);
+  const [o, i] = [turned ? wide(outputs) : up(outputs, block), turned ? up(inputs, block) : wide(inputs)];
+  name = padded(graph, name, [outputs, area, inputs], [o, area, i]);
+  const nominal = [up(to, block), from < block ? from : up(from, block), ...kernel];
+  const move = (shape: number[], perm: number[]): number[] => {
+    name = graph.emit('Transpose', [graph.reshape(name, [o, area, i], shape)], { perm });
+    return perm.map((axis) => shape[axis]!);
+  };
+  let shape: number[];
+  if (turned) {
+    // [o / b or 1, b or o, area, i / b, b] -> [i / b, o / b, area, b (o), b (i)]
+    const inner = o < block ? o : block;
+    shape = move([o / inner, inner, area, i / block, block], [3, 0, 2, 1, 4]);
+    if (o < block) {
+      // [i / b, 1, area, o, b] -> [i / b, o, area, b]
+      name = graph.reshape(name, shape, [i / block, area, o, block]);
+      name = graph.emit('Transpose', [name], { perm: [0, 2, 1, 3] });
+      shape = [i / block, o, area, block];
+    }
+  } else {
+    shape = move([o / block, block, area * i], [0, 2, 1]);
+    const inner = i < block ? 1 : block;
+    // [o / b, area, i / b, b (i), b (o)] -> [o / b, i / b, area, b, b]
+    name = graph.reshape(name, shape, [o / block, area, i / inner, inner * block]);
+    name = graph.emit('Transpose', [name], { perm: [0, 2, 1, 3] });
+    shape = [o / block, i / inner, area, inner * block];
+  }
+  return graph.reshape(name, shape, nominal);
+}
+
+/** Zeros behind each axis, up to the wanted lengths. */
+function padded(graph: Graph, name: string, shape: readonly number[], wanted: readonly number[]): string {
+  const more = wanted.map((length, axis) => length - shape[axis]!);
+  if (more.every((count) => count === 0)) return name;
+  return graph.emit('Pad', [name, graph.int64([...shape.map(() => 0), ...more])]);
+}
+
+function up(count: number, block: number): number {
+  return Math.ceil(count / block) * block;
+}
