@@ -15,6 +15,7 @@ import { decayMaskOf, initialWeights, type Layout } from '../tensors/network.js'
 import { biasCorrections } from '../tensors/optimisers.js';
 import { leaves } from '../tensors/pytree.js';
 import { Random } from '../tensors/random.js';
+import type { BatchRecipe } from '../training/batch-server.js';
 import { DataWait } from '../training/data-wait.js';
 import { rateAt } from '../training/learning-rate.js';
 import { Prefetch } from '../training/prefetch.js';
@@ -34,7 +35,7 @@ import { Sampler } from './sampler.js';
 import { NoiseSchedule, timeEmbedding } from './schedule.js';
 import type { TrainSettings } from './settings.js';
 import { similaritiesOf } from './similarities.js';
-import type { BatchRecipe, TrainBatch } from './train-batches.js';
+import type { BatchSettings, TrainBatch } from './train-batches.js';
 import { type BatchTensors, reportedBy, type StepScalars, trainStep, type TrainState } from './train-step.js';
 
 /** What a resumed training has to know besides its vectors. */
@@ -54,7 +55,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   const { width, height } = dataset;
 
   const { tokens, channels, modulation, grid, dropout } = settings.condition;
-  const recipe: BatchRecipe = {
+  const recipe: BatchRecipe<BatchSettings> = {
     dataset: dataset.place,
     settings: {
       seed: context.seed,

@@ -2,8 +2,7 @@
  * What goes into training step s: which images, flips, times, noise and similarities. A pure function of (seed, step), so a
  * resumed training sees the same batches without any random state being saved.
  */
-import { openAt } from '../data/dataset.js';
-import type { DatasetPlace, FaceDataset } from '../data/image-set.js';
+import type { FaceDataset } from '../data/image-set.js';
 import { RowsByLabel } from '../data/rows-by-label.js';
 import { Random } from '../tensors/random.js';
 import type { BatchMaker } from '../training/batch-server.js';
@@ -36,15 +35,6 @@ export interface BatchSettings {
   /** DCFace. */
   pairs?: { /** Components of an image's style tokens. */ components: number; dropout: number };
 }
-
-/** What a thread makes batches from. */
-export interface BatchRecipe {
-  dataset: DatasetPlace;
-  settings: BatchSettings;
-}
-
-export const openBatches = ({ dataset, settings }: BatchRecipe): TrainBatches =>
-  new TrainBatches(openAt(dataset), settings);
 
 export class TrainBatches implements BatchMaker<TrainBatch> {
   readonly #epochs: Epochs;

@@ -9,9 +9,9 @@ import { ImageSetWriter } from '../data/image-set.js';
 import type { SetProvenance } from '../data/provenance.js';
 import { VerificationWriter } from '../data/verification-set.js';
 import { findPhotos, type PhotoFolder } from './import/folder.js';
-import { type LedgerLine, ledgerLines, lossesOf, summarise, writeLedger } from './import/ledger.js';
+import { LedgerCounts, ledgerLines, reasonOf, type Use, writeLedger } from './import/ledger.js';
 import { lookAtAll } from './import/look.js';
-import { isUsable, LookedStore, type Sight } from './import/looked.js';
+import { LookedStore, type Sight } from './import/looked.js';
 import { onePersonOnly, type Person, select } from './import/selection.js';
 import { drawPairs } from './pairs/draw.js';
 import { type ListedPair, photosOf, protocolName, writeProtocol } from './pairs/pair.js';
@@ -28,24 +28,19 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
   const found = await findPhotos(input.path, shownAs, settings.person);
   tellOfFolders(context, found);
   // Before the long work.
-  const { identity } = found.photos[0]!;
-  if (found.photos.every((photo) => photo.identity === identity)) throw onePersonOnly(identity);
+  const { photos } = found;
+  if (photos.identities.length === 1) throw onePersonOnly(photos.identity(0));
 
   const store = await look(context, settings, found, input.path);
-  const usable = found.photos.map((_, i) => isUsable(store.looked[i]!));
-  if (!usable.includes(true)) {
-    for (const { file, reason } of summarise(
-      '',
-      ledgerLines(found, store.looked, nothingUsed, new Map()),
-    ).entries.slice(0, 20))
-      context.log(`${file}: ${reason}`);
+  if (store.usable === 0) {
+    sayWhy(context, found, store);
     throw new StageError(
-      `photos: none of the ${found.photos.length} files in ${shownAs} is a picture that can be used (${countSights(store)})`,
+      `photos: none of the ${photos.length} files in ${shownAs} is a picture that can be used (${countSights(store)})`,
       'Give a folder of photographs: JPEG, PNG, WebP, TIFF, AVIF, GIF, PGM or PPM. The log names the first files with the reason.',
     );
   }
 
-  const people = peopleOf(found, usable);
+  const people = peopleOf(found, store);
   const selection = select(people, {
     minImages: settings.minImages,
     maxImages: settings.maxImages,
@@ -62,47 +57,69 @@ export async function run(context: StageContext<FacesImportSettings>): Promise<v
     );
 
   const pairs = pairsOf(context, settings, selection.verification);
-  const inPairs = new Set(photosOf(pairs));
-  const used = {
-    images: new Set(selection.images.flatMap(({ photos }) => photos)),
-    verification: inPairs,
-    inquiry: new Set(selection.inquiry.flatMap(({ photos }) => photos)),
-  };
-  const lines = ledgerLines(found, store.looked, used, selection.left);
+  const inPairs = photosOf(pairs);
+  const uses = new Uses(photos.length);
+  selection.images.forEach((person) => uses.put(person.photos, 'images'));
+  uses.put(inPairs, 'verification');
+  selection.inquiry.forEach((person) => uses.put(person.photos, 'inquiry'));
+  const lines = () =>
+    ledgerLines(found, store.each(), { isUsed: (photo, use) => uses.has(photo, use), left: selection.left });
   const source = settings.source || shownAs;
-  const summary = summarise(source, lines);
-  const provenance = provenanceOf(settings, source, found, lossesOf(lines), context.seed);
+  const counts = new LedgerCounts(lines());
+  const provenance = provenanceOf(settings, source, found, counts.losses, context.seed);
 
-  writePeople(context.output('images'), size, selection.images, store, provenance);
+  const written = writePeople(context.output('images'), size, selection.images, store, provenance);
   if (settings.split.inquiry > 0)
     writePeople(context.output('inquiry'), size, selection.inquiry, store, provenance);
-  const identityOf = (photo: number) => found.photos[photo]!.identity;
+  const identityOf = (photo: number) => photos.identity(photo);
   const name = settings.protocol || protocolName(source);
   const verification = new VerificationWriter(
     context.output('verification'),
     { width: size, height: size },
     provenance({
-      identities: new Set([...inPairs].map(identityOf)).size,
-      images: inPairs.size,
+      identities: new Set(inPairs.map(identityOf)).size,
+      images: inPairs.length,
     }),
   );
-  if (pairs.length > 0) writeProtocol(verification, name, pairs, identityOf, (photos) => store.read(photos));
+  if (pairs.length > 0) writeProtocol(verification, name, pairs, identityOf, (some) => store.read(some));
   verification.finish();
-  writeLedger(context.output('ledger'), summary, lines, {
+  const summary = { source, counts: counts.inWords };
+  writeLedger(context.output('ledger'), summary, lines(), {
     alignment: alignmentOf(settings),
     pairs: pairs.length,
   });
-  tellOfFaces(context, lines);
-  context.metric('images', used.images.size);
+  tellOfFaces(context, counts);
+  context.metric('images', written);
   context.metric('identities', selection.images.length);
   context.metric('pairs', pairs.length);
 }
 
-const nothingUsed = {
-  images: new Set<number>(),
-  verification: new Set<number>(),
-  inquiry: new Set<number>(),
-};
+/** A byte a photograph. */
+class Uses {
+  static readonly #bits: Record<Use, number> = { images: 1, verification: 2, inquiry: 4 };
+  readonly #of: Uint8Array;
+
+  constructor(photos: number) {
+    this.#of = new Uint8Array(photos);
+  }
+
+  put(photos: readonly number[], use: Use): void {
+    photos.forEach((photo) => (this.#of[photo] = this.#of[photo]! | Uses.#bits[use]));
+  }
+
+  has(photo: number, use: Use): boolean {
+    return (this.#of[photo]! & Uses.#bits[use]) !== 0;
+  }
+}
+
+/** The first files, where none can be used. */
+function sayWhy(context: StageContext<FacesImportSettings>, found: PhotoFolder, store: LookedStore): void {
+  let said = 0;
+  for (const line of ledgerLines(found, store.each(), { isUsed: () => false, left: () => undefined })) {
+    context.log(`${line.file}: ${reasonOf(line)}`);
+    if (++said === 20) break;
+  }
+}
 
 /** The outside folder's own name, or the stage's: what messages and the record call the collection. */
 const nameOf = ({ from }: InputArtifact): string =>
@@ -121,19 +138,13 @@ function tellOfFolders(
 }
 
 /** Metrics of what was found on the pictures; loudly where something is used that may be no face. */
-function tellOfFaces(context: StageContext<FacesImportSettings>, lines: readonly LedgerLine[]): void {
-  const count = (is: (line: LedgerLine) => boolean) => lines.filter(is).length;
-  const seen = (sight: Sight) => count(({ looked }) => looked?.sight === sight);
-  context.metric('no_face', seen('no_face') + seen('centre_crop'));
-  context.metric(
-    'several_faces',
-    count(({ looked }) => (looked?.faces ?? 0) > 1),
-  );
-  context.metric('unreadable', seen('no_picture') + seen('unsupported') + seen('damaged'));
-  const blind = count(({ uses, looked }) => uses.length > 0 && looked!.sight === 'centre_crop');
-  if (blind > 0)
+function tellOfFaces(context: StageContext<FacesImportSettings>, counts: LedgerCounts): void {
+  context.metric('no_face', counts.of('no_face', 'centre_crop'));
+  context.metric('several_faces', counts.severalFaces);
+  context.metric('unreadable', counts.of('no_picture', 'unsupported', 'damaged'));
+  if (counts.middlesUsed > 0)
     context.warn(
-      `${blind} of the pictures used show no face that was found: their middle is taken (noFace; the ledger names them)`,
+      `${counts.middlesUsed} of the pictures used show no face that was found: their middle is taken (noFace; the ledger names them)`,
     );
 }
 
@@ -158,8 +169,7 @@ async function look(
   const { openFaceNetworks } = await import('./import/networks.js');
   const device = await openDevice(context.device, { threads: context.threads });
   const store = new LookedStore(context.checkpoint, stride, device.name);
-  if (store.looked.length > 0)
-    context.log(`${store.looked.length} of ${total} pictures were done by an earlier attempt`);
+  if (store.count > 0) context.log(`${store.count} of ${total} pictures were done by an earlier attempt`);
   const networks = await openFaceNetworks(device);
   try {
     await lookAtAll(folder, found.photos, settings, networks, store, context.signal, (done) =>
@@ -171,17 +181,15 @@ async function look(
   return store;
 }
 
-const countSights = ({ looked }: LookedStore): string => {
-  const counts = new Map<string, number>();
-  for (const { sight } of looked) counts.set(sight, (counts.get(sight) ?? 0) + 1);
+const countSights = (store: LookedStore): string => {
+  const counts = new Map<Sight, number>();
+  for (let i = 0; i < store.count; i++) counts.set(store.sight(i), (counts.get(store.sight(i)) ?? 0) + 1);
   return [...counts].map(([sight, count]) => `${count} ${sight.replaceAll('_', ' ')}`).join(', ');
 };
 
-function peopleOf({ photos, identities }: PhotoFolder, usable: readonly boolean[]): Person[] {
+function peopleOf({ photos, identities }: PhotoFolder, store: LookedStore): Person[] {
   const own = new Map<string, number[]>(identities.map((name) => [name, []]));
-  photos.forEach(({ identity }, i) => {
-    if (usable[i]) own.get(identity)!.push(i);
-  });
+  for (let i = 0; i < photos.length; i++) if (store.isUsable(i)) own.get(photos.identity(i))!.push(i);
   return [...own].map(([name, indexes]) => ({ name, photos: indexes }));
 }
 
@@ -204,19 +212,27 @@ function pairsOf(
   return pairs;
 }
 
+/** Pictures that are read and written at a time. */
+const together = 64;
+
+/** @returns how many images were written */
 function writePeople(
   folder: string,
   size: number,
   people: readonly Person[],
   store: LookedStore,
   provenance: (delivered: SetProvenance['delivered']) => SetProvenance,
-): void {
+): number {
   const writer = ImageSetWriter.open(folder, { width: size, height: size });
-  people.forEach(({ photos }, label) => writer.add(store.read(photos), label));
+  people.forEach(({ photos }, label) => {
+    for (let from = 0; from < photos.length; from += together)
+      writer.add(store.read(photos.slice(from, from + together)), label);
+  });
   writer.finish({
     names: people.map(({ name }) => name),
     provenance: provenance({ identities: people.length, images: writer.count }),
   });
+  return writer.count;
 }
 
 function provenanceOf(

@@ -11,16 +11,17 @@ import { type JsonObject, type StageContext, StageError } from '../contract.js';
 import { firstOf, openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
 import { openDevice } from '../tensors/device.js';
-import { Prefetch } from '../training/prefetch.js';
 import { initialBuffers, initialWeights, toNamed } from '../tensors/network.js';
+import type { BatchRecipe } from '../training/batch-server.js';
 import { DataWait } from '../training/data-wait.js';
 import { rateAt } from '../training/learning-rate.js';
+import { Prefetch } from '../training/prefetch.js';
 import { type Told, tell } from '../training/told.js';
 import { CollapseWatch, examine } from './collapse-watch.js';
 import { describe, iresnetProblems } from './iresnet.js';
 import { writeRecognition } from './model.js';
 import { architectureOf, marginOf, type TrainSettings } from './settings.js';
-import type { BatchRecipe, TrainBatch } from './train-batches.js';
+import type { BatchSettings, TrainBatch } from './train-batches.js';
 import { reported, type StepSettings, trainLayout, trainStep, type TrainState } from './train-step.js';
 
 const lossNames = { cosface: 'CosFace', arcface: 'ArcFace', adaface: 'AdaFace' };
@@ -35,7 +36,7 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
   for (const problem of iresnetProblems(architecture))
     throw new StageError(problem, 'Choose a smaller with.backbone, or larger images.');
 
-  const recipe: BatchRecipe = {
+  const recipe: BatchRecipe<BatchSettings> = {
     dataset: dataset.place,
     settings: { seed: context.seed, batch, augmentation },
   };

@@ -2,8 +2,7 @@
  * What goes into FR training step s: which images, and how each is augmented. A pure function of (seed, step), so that a
  * resumed training sees the same batches.
  */
-import { openAt } from '../data/dataset.js';
-import type { DatasetPlace, FaceDataset } from '../data/image-set.js';
+import type { FaceDataset } from '../data/image-set.js';
 import type { BatchMaker } from '../training/batch-server.js';
 import { Epochs } from '../training/epochs.js';
 import { type Augmentation, Augmenter, drawChange } from './augment.js';
@@ -21,15 +20,6 @@ export interface BatchSettings {
   batch: number;
   augmentation: Augmentation;
 }
-
-/** What a thread makes batches from. */
-export interface BatchRecipe {
-  dataset: DatasetPlace;
-  settings: BatchSettings;
-}
-
-export const openBatches = ({ dataset, settings }: BatchRecipe): TrainBatches =>
-  new TrainBatches(openAt(dataset), settings);
 
 export class TrainBatches implements BatchMaker<TrainBatch> {
   readonly #epochs: Epochs;

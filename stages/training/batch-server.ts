@@ -1,5 +1,7 @@
 /** The side of a thread that makes batches for a `Prefetch`: told a step, it answers with its arrays, which change hands without a copy. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { openAt } from '../data/dataset.js';
+import type { DatasetPlace, FaceDataset } from '../data/image-set.js';
 
 /** Arrays by name, each with a buffer of its own; the same names and sizes for every step. */
 export type Arrays = {
@@ -9,6 +11,12 @@ export type Arrays = {
 export interface BatchMaker<Batch> {
   /** @param into an earlier batch, to be filled anew */
   at(step: number, into?: Batch): Batch;
+}
+
+/** What a thread makes batches from, as structured clone takes it. */
+export interface BatchRecipe<Settings> {
+  dataset: DatasetPlace;
+  settings: Settings;
 }
 
 export interface Order<Batch> {
@@ -21,9 +29,12 @@ export interface Answer<Batch> {
   batch: Batch;
 }
 
-/** @param open makes what gives batches from the recipe that the `Prefetch` was given */
-export function serveBatches<Recipe>(open: (recipe: Recipe) => BatchMaker<Arrays>): void {
-  const batches = open(workerData as Recipe);
+/** Serves the batches of the recipe that the `Prefetch` was given. */
+export function serveBatches<Settings>(
+  Batches: new (dataset: FaceDataset, settings: Settings) => BatchMaker<Arrays>,
+): void {
+  const { dataset, settings } = workerData as BatchRecipe<Settings>;
+  const batches = new Batches(openAt(dataset), settings);
   parentPort!.on('message', ({ step, into }: Order<Arrays>) => {
     const batch = batches.at(step, into);
     const answer: Answer<Arrays> = { step, batch };

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { type Answer, type Arrays, buffersOf, type Order } from './batch-server.js';
+import { type Answer, type Arrays, type BatchRecipe, buffersOf, type Order } from './batch-server.js';
 
 /** Batches of each thread that are ready or in the making: one to be taken, one for the thread to go on with meanwhile. */
 const perThread = 2;
@@ -32,12 +32,11 @@ export class Prefetch<Batch extends Arrays> {
 
   /**
    * @param program a module that calls `serveBatches`
-   * @param recipe  what it makes batches from, as structured clone takes it
    * @param threads at most; it begins with one
    */
   constructor(
     private readonly program: URL,
-    private readonly recipe: object,
+    private readonly recipe: BatchRecipe<unknown>,
     private readonly threads: number,
   ) {
     this.#grow();

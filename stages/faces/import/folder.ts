@@ -7,18 +7,11 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { StageError } from '../../contract.js';
-
-export interface FoundPhoto {
-  identity: string;
-  /** Path inside the identity's folder; a name, where nothing is nested. */
-  name: string;
-  /** Path inside the collection's folder. */
-  file: string;
-}
+import { PhotoList } from './photo-list.js';
 
 export interface PhotoFolder {
   /** In natural order of identity, then of name. */
-  photos: FoundPhoto[];
+  photos: PhotoList;
   identities: string[];
   /** People's folders without any file. */
   empty: string[];
@@ -65,7 +58,7 @@ export async function findPhotos(
     }
   }
 
-  const found: FoundPhoto[] = [];
+  const found = new PhotoList();
   const empty: string[] = [];
   const nested: { folder: string; owner: string }[] = [];
   for (const one of top.folders) {
@@ -75,7 +68,7 @@ export async function findPhotos(
       const owner = person === 'first' ? one : posix.dirname(file);
       const holder = posix.dirname(file);
       if (holder !== one && nested.at(-1)?.folder !== holder) nested.push({ folder: holder, owner: one });
-      found.push({ identity: posix.basename(owner), name: file.slice(owner.length + 1), file });
+      found.add(file, owner, posix.basename(owner));
     }
   }
   if (nested.length > 0) {
@@ -96,9 +89,15 @@ export async function findPhotos(
           : `photos: ${shownAs} is empty`,
       layout,
     );
-  found.sort((a, b) => naturalOrder(a.identity, b.identity) || naturalOrder(a.file, b.file));
-  const identities = [...new Set([...found.map(({ identity }) => identity), ...empty])].sort(naturalOrder);
-  return { photos: found, identities, empty, stray, passedOver: walk.passedOver.size, remarks };
+  const identities = [...new Set([...found.identities, ...empty])].sort(naturalOrder);
+  return {
+    photos: found.sorted(naturalOrder),
+    identities,
+    empty,
+    stray,
+    passedOver: walk.passedOver.size,
+    remarks,
+  };
 }
 
 /** Paths in and out are relative to the root, with '/'. Links are followed: collections are often made of them. */

@@ -2,13 +2,14 @@
  * The ledger of an import: what became of every file, and why: for the report (result.json), for spreadsheets (ledger.csv), and for
  * stages that look for a photograph's face by the name of its file (files.json).
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PhotoFolder } from './folder.js';
-import type { Looked } from './looked.js';
+import { type Looked, usable } from './looked.js';
 import type { LeftOut } from './selection.js';
 
-export type Use = 'images' | 'verification' | 'inquiry';
+const kindsOfUse = ['images', 'verification', 'inquiry'] as const;
+export type Use = (typeof kindsOfUse)[number];
 
 export interface LedgerLine {
   file: string;
@@ -40,30 +41,37 @@ const reasons: Record<Looked['sight'] | NonNullable<LedgerLine['left']>, string>
   not_in_a_persons_folder: "not in a person's folder",
 };
 
-export function ledgerLines(
-  found: PhotoFolder,
-  looked: readonly Looked[],
-  used: Record<Use, ReadonlySet<number>>,
-  left: ReadonlyMap<number, LeftOut>,
-): LedgerLine[] {
+/** What became of the photographs, by their numbers. */
+export interface Fates {
+  isUsed(photo: number, use: Use): boolean;
+  /** Why a usable one went nowhere, where its selection says so. */
+  left(photo: number): LeftOut | undefined;
+}
+
+/** A line for each file, one after the other: there may be millions. @param looked of each photograph, in order */
+export function* ledgerLines(
+  { photos, stray }: PhotoFolder,
+  looked: Iterable<Looked>,
+  fates: Fates,
+): Generator<LedgerLine> {
   // Images are written in the order of the photographs.
   let row = 0;
-  const lines = found.photos.map(({ identity, name, file }, i): LedgerLine => {
-    const uses = (['images', 'verification', 'inquiry'] as const).filter((use) => used[use].has(i));
-    const line: LedgerLine = { file, identity, name, uses, looked: looked[i]! };
-    if (used.images.has(i)) line.row = row++;
-    if (uses.length === 0 && ['face', 'centre_crop', 'as_it_is'].includes(looked[i]!.sight))
-      line.left = left.get(i) ?? 'in_no_pair';
-    return line;
-  });
-  const stray = found.stray.map((file): LedgerLine => ({
-    file,
-    identity: '',
-    name: file,
-    uses: [],
-    left: 'not_in_a_persons_folder',
-  }));
-  return [...lines, ...stray];
+  let i = 0;
+  for (const seen of looked) {
+    const uses = kindsOfUse.filter((use) => fates.isUsed(i, use));
+    yield {
+      file: photos.file(i),
+      identity: photos.identity(i),
+      name: photos.name(i),
+      uses,
+      looked: seen,
+      ...(uses.includes('images') ? { row: row++ } : {}),
+      ...(uses.length === 0 && usable.includes(seen.sight) ? { left: fates.left(i) ?? 'in_no_pair' } : {}),
+    };
+    i++;
+  }
+  for (const file of stray)
+    yield { file, identity: '', name: file, uses: [], left: 'not_in_a_persons_folder' };
 }
 
 /** The word by which a line is counted: a use, or the reason for none. */
@@ -79,14 +87,6 @@ export function reasonOf({ looked, left }: LedgerLine): string {
   return said.filter((part) => part !== '').join('; ');
 }
 
-export interface LedgerSummary {
-  source: string;
-  /** Files by what became of them, in words. */
-  counts: Record<string, number>;
-  /** Lines with a remark. */
-  entries: { file: string; fate: string; reason: string }[];
-}
-
 const leftOut: Record<string, string> = {
   no_face: 'left out: no face found',
   too_small: 'left out: smaller than minSize',
@@ -100,34 +100,56 @@ const leftOut: Record<string, string> = {
   not_in_a_persons_folder: "left out: not in a person's folder",
 };
 
-export function summarise(source: string, lines: readonly LedgerLine[]): LedgerSummary {
-  const counts = new Map([['files', lines.length]]);
-  const put = (what: string, of: (line: LedgerLine) => boolean) => {
-    const count = lines.filter(of).length;
-    if (count > 0) counts.set(what, count);
-  };
-  const used = ({ uses }: LedgerLine) => uses.length > 0;
-  put('used', used);
-  for (const use of ['images', 'verification', 'inquiry'] as const)
-    put(`used in ${use}`, ({ uses }) => uses.includes(use));
-  put('used: the face nearest the centre of several', (line) => used(line) && (line.looked!.faces ?? 0) > 1);
-  put('used: the middle, no face found', (line) => used(line) && line.looked!.sight === 'centre_crop');
-  for (const [fate, words] of Object.entries(leftOut)) put(words, (line) => fateOf(line) === fate);
-  const entries = lines.flatMap((line) => {
-    const reason = reasonOf(line);
-    return reason ? [{ file: line.file, fate: line.uses.join(' + ') || 'left out', reason }] : [];
-  });
-  return { source, counts: Object.fromEntries(counts), entries };
-}
+/** Counts of a ledger's lines. */
+export class LedgerCounts {
+  readonly #fates = new Map<string, number>();
+  readonly #uses = new Map<Use, number>();
+  readonly #sights = new Map<Looked['sight'], number>();
+  #files = 0;
+  /** With several faces: of all, and of those used. */
+  severalFaces = 0;
+  #severalUsed = 0;
+  /** Used though no face was found. */
+  middlesUsed = 0;
 
-/** How many files were left out, by the word of their fate. */
-export function lossesOf(lines: readonly LedgerLine[]): Record<string, number> {
-  const losses: Record<string, number> = {};
-  for (const line of lines) {
-    const fate = fateOf(line);
-    if (fate !== 'used') losses[fate] = (losses[fate] ?? 0) + 1;
+  constructor(lines: Iterable<LedgerLine>) {
+    const more = <T>(counts: Map<T, number>, what: T) => counts.set(what, (counts.get(what) ?? 0) + 1);
+    for (const line of lines) {
+      const { uses, looked } = line;
+      this.#files++;
+      more(this.#fates, fateOf(line));
+      uses.forEach((use) => more(this.#uses, use));
+      if (looked) more(this.#sights, looked.sight);
+      if ((looked?.faces ?? 0) > 1) {
+        this.severalFaces++;
+        if (uses.length > 0) this.#severalUsed++;
+      }
+      if (uses.length > 0 && looked!.sight === 'centre_crop') this.middlesUsed++;
+    }
   }
-  return losses;
+
+  of(...sights: Looked['sight'][]): number {
+    return sights.reduce((sum, sight) => sum + (this.#sights.get(sight) ?? 0), 0);
+  }
+
+  /** How many files were left out, by the word of their fate. */
+  get losses(): Record<string, number> {
+    return Object.fromEntries([...this.#fates].filter(([fate]) => fate !== 'used'));
+  }
+
+  /** Files by what became of them, in words. */
+  get inWords(): Record<string, number> {
+    const counts = new Map([['files', this.#files]]);
+    const put = (words: string, count = 0) => {
+      if (count > 0) counts.set(words, count);
+    };
+    put('used', this.#fates.get('used'));
+    for (const use of kindsOfUse) put(`used in ${use}`, this.#uses.get(use));
+    put('used: the face nearest the centre of several', this.#severalUsed);
+    put('used: the middle, no face found', this.middlesUsed);
+    for (const [fate, words] of Object.entries(leftOut)) put(words, this.#fates.get(fate));
+    return Object.fromEntries(counts);
+  }
 }
 
 /** A file of the collection, as other stages see it. */
@@ -157,46 +179,81 @@ export function readLedgerFiles(folder: string): LedgerFile[] | undefined {
   return JSON.parse(text) as LedgerFile[];
 }
 
-/** result.json with the summary under `ledger`; ledger.csv and files.json with a row per file. */
+/**
+ * result.json with the summary under `ledger`: source, counts, and entries, the lines with a remark; ledger.csv and files.json with a row
+ * per file. Written as the lines come.
+ */
 export function writeLedger(
   folder: string,
-  summary: LedgerSummary,
-  lines: readonly LedgerLine[],
+  summary: { source: string; counts: Record<string, number> },
+  lines: Iterable<LedgerLine>,
   rest: Record<string, unknown>,
 ): void {
-  writeFileSync(join(folder, 'result.json'), JSON.stringify({ ...rest, ledger: summary }, null, 1));
-  const files = lines.map((line): LedgerFile => {
-    const { file, identity, name, row } = line;
-    return {
-      file,
-      identity,
-      name,
-      ...(row === undefined ? { reason: reasonOf(line) || 'not asked for' } : { row }),
-    };
-  });
-  writeFileSync(join(folder, filesName), `[\n${files.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
-  const header = 'file,identity,fate,uses,reason,width,height,faces,score,left,top,right,bottom,border';
-  const rows = lines.map((line) => {
-    const { looked } = line;
-    const box = looked?.box ?? ['', '', '', ''];
-    return [
-      line.file,
-      line.identity,
-      fateOf(line),
-      line.uses.join(' '),
-      reasonOf(line),
-      looked?.width,
-      looked?.height,
-      looked?.faces,
-      looked?.score,
-      ...box,
-      looked?.border,
-    ].map(cell);
-  });
-  writeFileSync(join(folder, 'ledger.csv'), [header, ...rows.map((row) => row.join(','))].join('\n') + '\n');
+  const whole = JSON.stringify({ ...rest, ledger: { ...summary, entries: [] } }, null, 1);
+  const [before, after] = [whole.slice(0, whole.lastIndexOf('[]')), whole.slice(whole.lastIndexOf('[]') + 2)];
+  using result = new TextFile(join(folder, 'result.json'));
+  using files = new TextFile(join(folder, filesName));
+  using csv = new TextFile(join(folder, 'ledger.csv'));
+  result.write(`${before}[`);
+  files.write('[\n');
+  csv.write('file,identity,fate,uses,reason,width,height,faces,score,left,top,right,bottom,border\n');
+  let [entries, rows] = [0, 0];
+  for (const line of lines) {
+    const reason = reasonOf(line);
+    if (reason) {
+      const entry = { file: line.file, fate: line.uses.join(' + ') || 'left out', reason };
+      const text = JSON.stringify(entry, null, 1).replaceAll('\n', '\n   ');
+      result.write(`${entries++ > 0 ? ',' : ''}\n   ${text}`);
+    }
+    files.write(`${rows++ > 0 ? ',\n' : ''}${JSON.stringify(fileOf(line, reason))}`);
+    csv.write(`${cellsOf(line, reason).map(cell).join(',')}\n`);
+  }
+  result.write(`${entries > 0 ? '\n  ' : ''}]${after}`);
+  files.write('\n]\n');
+}
+
+const fileOf = ({ file, identity, name, row }: LedgerLine, reason: string): LedgerFile => ({
+  file,
+  identity,
+  name,
+  ...(row === undefined ? { reason: reason || 'not asked for' } : { row }),
+});
+
+function cellsOf(line: LedgerLine, reason: string): (string | number | undefined)[] {
+  const { file, identity, uses, looked } = line;
+  const { width, height, faces, score, border, box = ['', '', '', ''] } = looked ?? {};
+  return [file, identity, fateOf(line), uses.join(' '), reason, width, height, faces, score, ...box, border];
 }
 
 const cell = (value: string | number | undefined): string => {
   const text = String(value ?? '');
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
+
+const pieceLetters = 2 ** 16;
+
+/** Written in pieces, and whole when it is disposed of. */
+class TextFile implements Disposable {
+  readonly #file: number;
+  #pending = '';
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'w');
+  }
+
+  write(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= pieceLetters) this.#flush();
+  }
+
+  [Symbol.dispose](): void {
+    this.#flush();
+    closeSync(this.#file);
+  }
+
+  #flush(): void {
+    const bytes = Buffer.from(this.#pending);
+    for (let from = 0; from < bytes.length;) from += writeSync(this.#file, bytes, from);
+    this.#pending = '';
+  }
+}

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { StageError } from '../../contract.js';
 import { alignFace, cropCentre, findFaces, fitWhole } from './align.js';
-import type { FoundPhoto } from './folder.js';
 import type { Looked, LookedStore } from './looked.js';
 import { type FaceNetworks, networkBatch } from './networks.js';
+import type { PhotoList } from './photo-list.js';
 import { type Photograph, readPhotograph, UnreadablePicture } from './picture.js';
 
 export interface LookSettings {
@@ -29,7 +29,7 @@ type Read = { photograph: Photograph } | { looked: Looked };
  */
 export async function lookAtAll(
   folder: string,
-  photos: readonly FoundPhoto[],
+  photos: PhotoList,
   settings: LookSettings,
   networks: FaceNetworks | undefined,
   store: LookedStore,
@@ -37,30 +37,34 @@ export async function lookAtAll(
   progress: (done: number) => void,
 ): Promise<void> {
   const readBatch = async (from: number): Promise<Read[]> => {
-    const batch = photos.slice(from, from + networkBatch);
-    const reads = await Promise.all(batch.map((photo) => readOne(folder, photo, settings)));
+    const count = Math.max(0, Math.min(networkBatch, photos.length - from));
+    const files = Array.from({ length: count }, (_, i) => photos.file(from + i));
+    const reads = await Promise.all(files.map((file) => readOne(folder, file, settings)));
     // libvips has one error text for all that a process decodes: only what is read alone is sure to be given its own reason.
     for (const [i, read] of reads.entries())
       if ('looked' in read && unreadable.includes(read.looked.sight))
-        reads[i] = await readOne(folder, batch[i]!, settings);
+        reads[i] = await readOne(folder, files[i]!, settings);
     return reads;
   };
-  let next = readBatch(store.looked.length);
-  while (store.looked.length < photos.length) {
-    signal.throwIfAborted();
-    const from = store.looked.length;
+  let next = readBatch(store.count);
+  while (store.count < photos.length) {
+    if (signal.aborted) {
+      store.save();
+      throw signal.reason;
+    }
+    const from = store.count;
     const batch = await next;
     next = readBatch(from + batch.length);
     // A failure of the batch after this one is met when that one is awaited.
     next.catch(() => undefined);
     const made = await lookAtBatch(batch, settings, networks);
-    made.forEach(({ looked }, i) => refuse(looked, photos[from + i]!, settings));
+    made.forEach(({ looked }, i) => refuse(looked, photos.file(from + i), settings));
     store.add(made);
-    progress(store.looked.length);
+    progress(store.count);
   }
 }
 
-async function readOne(folder: string, { file }: FoundPhoto, settings: LookSettings): Promise<Read> {
+async function readOne(folder: string, file: string, settings: LookSettings): Promise<Read> {
   try {
     const photograph = await readPhotograph(join(folder, file), settings.background);
     const { width, height } = photograph;
@@ -125,7 +129,7 @@ async function lookAtBatch(
 
 const unreadable: readonly Looked['sight'][] = ['no_picture', 'unsupported', 'damaged'];
 
-function refuse({ sight, message }: Looked, { file }: FoundPhoto, settings: LookSettings): void {
+function refuse({ sight, message }: Looked, file: string, settings: LookSettings): void {
   if (sight === 'no_face' && settings.noFace === 'fail')
     throw new StageError(
       `photos: no face was found in ${file}`,

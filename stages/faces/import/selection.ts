@@ -17,14 +17,15 @@ export interface Rules {
   seed: number;
 }
 
-export type LeftOut = 'few_images' | 'over_maximum' | 'spare_inquiry';
+const leftOut = ['few_images', 'over_maximum', 'spare_inquiry'] as const;
+export type LeftOut = (typeof leftOut)[number];
 
 export interface Selection {
   images: Person[];
   verification: Person[];
   inquiry: Person[];
-  /** Usable pictures that go nowhere. */
-  left: Map<number, LeftOut>;
+  /** Why a usable picture goes nowhere; undefined for others. */
+  left(photo: number): LeftOut | undefined;
 }
 
 export const onePersonOnly = (name: string): StageError =>
@@ -36,8 +37,10 @@ export const onePersonOnly = (name: string): StageError =>
 /** @throws StageError where nobody is left for images */
 export function select(people: readonly Person[], rules: Rules): Selection {
   const { minImages, maxImages, split, shareIdentities, seed } = rules;
-  const left = new Map<number, LeftOut>();
-  const leave = (photos: readonly number[], why: LeftOut) => photos.forEach((photo) => left.set(photo, why));
+  // By number, counted from 1: a byte each.
+  const left = new Uint8Array(1 + people.reduce((last, { photos }) => Math.max(last, photos.at(-1) ?? 0), 0));
+  const leave = (photos: readonly number[], why: LeftOut) =>
+    photos.forEach((photo) => (left[photo] = 1 + leftOut.indexOf(why)));
 
   const kept = people
     .filter(({ photos }) => {
@@ -81,5 +84,10 @@ export function select(people: readonly Person[], rules: Rules): Selection {
   });
   const order = new Map(kept.map((person, i) => [person.name, i]));
   const sorted = (some: Person[]) => some.sort((a, b) => order.get(a.name)! - order.get(b.name)!);
-  return { images, verification: sorted(verification), inquiry: sorted(inquiry), left };
+  return {
+    images,
+    verification: sorted(verification),
+    inquiry: sorted(inquiry),
+    left: (photo) => leftOut[left[photo]! - 1],
+  };
 }

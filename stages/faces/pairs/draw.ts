@@ -99,20 +99,33 @@ function deal(people: readonly (readonly number[])[], folds: number, seed: numbe
 
 /** One pair of each person in turn, so that those with many photographs do not crowd out the rest. */
 function drawMatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
-  const ofEach = members.map((photos) => shuffle(allPairs(photos), random));
+  // A thousand photographs of a person have half a million pairs: numbers, of which the first ones are kept, not pairs.
+  const ofEach = members.map(({ length }) =>
+    random.permutation((length * (length - 1)) / 2).slice(0, wanted),
+  );
   const drawn: Pair[] = [];
   for (let round = 0; drawn.length < wanted; round++) {
-    const some = ofEach.flatMap((pairs) => pairs.slice(round, round + 1));
+    const some = ofEach.flatMap((pairs, i) =>
+      round < pairs.length ? [pairOf(members[i]!, pairs[round]!)] : [],
+    );
     if (some.length === 0) break;
     drawn.push(...shuffle(some, random));
   }
   return drawn.slice(0, wanted);
 }
 
+/** The k-th of the pairs (0, 1), (0, 2), .. (1, 2), (1, 3), .. */
+function pairOf(photos: readonly number[], k: number): Pair {
+  let first = 0;
+  while (k >= photos.length - 1 - first) k -= photos.length - 1 - first++;
+  return [photos[first]!, photos[first + 1 + k]!];
+}
+
 function drawMismatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
-  const photos = members.flatMap((own, person) => own.map((photo) => ({ photo, person })));
-  const possible = (photos.length ** 2 - members.reduce((sum, own) => sum + own.length ** 2, 0)) / 2;
+  const count = members.reduce((sum, own) => sum + own.length, 0);
+  const possible = (count ** 2 - members.reduce((sum, own) => sum + own.length ** 2, 0)) / 2;
   if (possible <= 4 * wanted) {
+    const photos = members.flatMap((own, person) => own.map((photo) => ({ photo, person })));
     const all = photos.flatMap((a, i) =>
       photos.slice(i + 1).flatMap((b): Pair[] => (a.person === b.person ? [] : [[a.photo, b.photo]])),
     );
@@ -129,9 +142,6 @@ function drawMismatched(members: readonly (readonly number[])[], wanted: number,
   }
   return [...drawn.values()];
 }
-
-const allPairs = (photos: readonly number[]): Pair[] =>
-  photos.flatMap((a, i) => photos.slice(i + 1).map((b): Pair => [a, b]));
 
 const shuffle = <T>(items: readonly T[], random: Random): T[] =>
   Array.from(random.permutation(items.length), (i) => items[i]!);

@@ -177,7 +177,8 @@ describe('folders in folders', () => {
     const folder = lab.path();
     for (const file of files) await put(folder, file, 'x');
     const { photos, remarks } = await findPhotos(folder, 'mine', person);
-    return { of: photos.map(({ identity, name }) => `${identity}: ${name}`), remarks: remarks.join('\n') };
+    const of = Array.from({ length: photos.length }, (_, i) => `${photos.identity(i)}: ${photos.name(i)}`);
+    return { of, remarks: remarks.join('\n') };
   };
 
   test("are a person's own, and a warning says so", async () => {

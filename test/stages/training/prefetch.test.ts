@@ -1,16 +1,21 @@
 /** Batches from threads: the same bytes as made here, in order, in memory that is used again, and errors that come through. */
 import { expect, test } from 'vitest';
 import { ImageSet } from '../../../stages/data/image-set.js';
-import { firstOf } from '../../../stages/data/dataset.js';
-import { type BatchRecipe, openBatches, type TrainBatch } from '../../../stages/diffusion/train-batches.js';
-import { openBatches as openFrBatches } from '../../../stages/recognition/train-batches.js';
+import { firstOf, openAt } from '../../../stages/data/dataset.js';
+import {
+  type BatchSettings,
+  type TrainBatch,
+  TrainBatches,
+} from '../../../stages/diffusion/train-batches.js';
+import { TrainBatches as FrBatches } from '../../../stages/recognition/train-batches.js';
+import type { BatchRecipe } from '../../../stages/training/batch-server.js';
 import { Prefetch } from '../../../stages/training/prefetch.js';
 import { StageLab } from '../recognition/stage-lab.js';
 
 const diffusion = new URL('../../../stages/diffusion/batch-worker.js', import.meta.url);
 const recognition = new URL('../../../stages/recognition/batch-worker.js', import.meta.url);
 
-function recipeFor(lab: StageLab): BatchRecipe {
+function recipeFor(lab: StageLab): BatchRecipe<BatchSettings> {
   const { path } = lab.patterns({ identities: 6, each: 5, size: 8 });
   return {
     dataset: firstOf(ImageSet.open(path), { identities: 4, perIdentity: 3 }).place,
@@ -30,7 +35,7 @@ test.each([1, 3])(
   async (threads) => {
     using lab = new StageLab();
     const recipe = recipeFor(lab);
-    const here = openBatches(recipe);
+    const here = new TrainBatches(openAt(recipe.dataset), recipe.settings);
     await using batches = new Prefetch<TrainBatch>(diffusion, recipe, threads);
     batches.begin(7, 27);
     for (let step = 7; step < 27; step++) {
@@ -48,7 +53,7 @@ test('recognition batches are those made here, also from a part of a part of a s
     flip: 0.5, crop: [0.5, 1], erasing: 0.5, erasingArea: [0.02, 0.1], brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.1,
   } as { crop: [number, number]; erasingArea: [number, number] } & Record<'flip' | 'erasing' | 'brightness' | 'contrast' | 'saturation' | 'hue', number>; // prettier-ignore
   const recipe = { dataset, settings: { seed: 4, batch: 5, augmentation } };
-  const here = openFrBatches(recipe);
+  const here = new FrBatches(openAt(dataset), recipe.settings);
   await using batches = new Prefetch(recognition, recipe, 1);
   batches.begin(0, 10);
   for (let step = 0; step < 10; step++) expect(await batches.take()).toEqual(here.at(step));
