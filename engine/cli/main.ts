@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 /** The program: does what the words ask for, and turns how it ended into an exit code. */
+import { compileLate } from './compiler.js';
 import { makeProgram } from './program.js';
 import { sayTrouble } from './trouble.js';
+
+compileLate();
 
 // A reader that has seen enough (head, less) closes the pipe, and a terminal may be closed (EIO): that is no trouble. A run goes on
 // without its audience.

@@ -5,7 +5,7 @@
  * output comes through two named pipes, which end when the last of their writers is gone. Linux only: it is there that it was tried.
  */
 import { spawn } from 'node:child_process';
-import { constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { Child } from './attempt-process.js';
 import type { Death } from './failure.js';
 
 /**
- * $1 is a folder with `job`, what is to be run, and the pipes `out` and `err`.
+ * $1 is a folder with `job`, what is to be run up to a zero byte, and the pipes `out` and `err`.
  * Descriptor 3 is a pipe whose other end only the engine has. The watcher reads it to its end, which comes when the engine is gone, killed
  * even, and then ends all processes of this session, as they would compute for nobody; twice, since one may just have forked.
  * Signals are for the commands: a scheduler that sends SIGTERM to every process it finds must not take launcher and watcher away. `:`
@@ -53,6 +53,8 @@ type Answer = 'ready' | 'pid' | 'end';
 
 class Launcher {
   private readonly folder = mkdtempSync(join(tmpdir(), 'cemiflow-'));
+  /** `job`, open once it was needed. */
+  private file: number | undefined;
   private readonly child;
   private readonly replies: Socket;
   private readonly asked = new Map<Answer, (value: number | undefined) => void>();
@@ -95,7 +97,11 @@ class Launcher {
   async start(job: string): Promise<Launched | undefined> {
     this.replies.ref();
     if ((await this.ready) === undefined) return undefined;
-    writeFileSync(join(this.folder, 'job'), job);
+    // Over the last one, up to a zero byte: a file that is made empty and filled again goes to the disk each time.
+    this.file ??= openSync(join(this.folder, 'job'), 'w');
+    const text = Buffer.from(`${job}\0`);
+    for (let done = 0; done < text.length;)
+      done += writeSync(this.file, text, done, text.length - done, done);
     // Ours first: who opens the other end waits for a reader.
     const [stdout, stderr] = [this.open('out'), this.open('err')];
     const ends = [stdout, stderr].map((stream) => {
@@ -128,6 +134,8 @@ class Launcher {
     this.child.stdin!.end();
     (this.child.stdio[3] as Socket).end();
     await this.gone;
+    if (this.file !== undefined) closeSync(this.file);
+    this.file = undefined;
     rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -1,12 +1,12 @@
 /** How much memory the processes of an attempt take together, looked at again and again while they run. */
 import { peakOfTree } from './process-group.js';
 
-/** Programs of a moment are seen, too; later looks cost more than they tell. */
+/** Before, a program has hardly begun; later looks cost more than they tell. */
 const firstWaitMilliseconds = 20;
 const lastingMilliseconds = 500;
 
 export interface MemoryWatch {
-  /** Ends it. @returns the most of all looks, bytes; 0 where there is no /proc */
+  /** Ends it. @returns the most of all looks, bytes; 0 where it was too short to be seen, or there is no /proc */
   stop(): number;
 }
 
@@ -14,11 +14,13 @@ export interface MemoryWatch {
 export function watchMemory(pid: number | undefined): MemoryWatch {
   let peak = 0;
   let timer: NodeJS.Timeout | undefined;
-  const look = (next: number): void => {
-    peak = Math.max(peak, peakOfTree(pid!));
-    timer = setTimeout(() => look(Math.min(lastingMilliseconds, 2 * next)), next);
+  const lookAfter = (wait: number): void => {
+    timer = setTimeout(() => {
+      peak = Math.max(peak, peakOfTree(pid!));
+      lookAfter(Math.min(lastingMilliseconds, 2 * wait));
+    }, wait);
   };
-  if (pid !== undefined) look(firstWaitMilliseconds);
+  if (pid !== undefined) lookAfter(firstWaitMilliseconds);
   return {
     stop() {
       clearTimeout(timer);

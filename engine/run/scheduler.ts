@@ -45,7 +45,11 @@ export async function schedule(
   const open = new Map(nodes.map((node) => [node.name, new Set(node.needs)]));
   const dependents = new Map<string, string[]>();
   for (const { name, needs } of nodes) {
-    for (const need of needs) dependents.set(need, [...(dependents.get(need) ?? []), name]);
+    for (const need of needs) {
+      const known = dependents.get(need);
+      if (known) known.push(name);
+      else dependents.set(need, [name]);
+    }
   }
   const ready = nodes.filter(({ needs }) => needs.length === 0).map(({ name }) => name);
   let halted: string | undefined;

@@ -16,43 +16,107 @@ export interface Need {
 type Run = () => Promise<unknown>;
 type Options = QueueAddOptions & Partial<Need>;
 
+/** Of one need: the most urgent first, among equals the one that was ready first. */
+class Line {
+  /** A binary heap: no entry goes before the one it hangs on, at half its place. */
+  private readonly heap: Entry[] = [];
+
+  constructor(readonly need: Room) {}
+
+  get length(): number {
+    return this.heap.length;
+  }
+
+  get first(): Entry | undefined {
+    return this.heap[0];
+  }
+
+  put(entry: Entry): void {
+    const { heap } = this;
+    let at = heap.length;
+    for (let above = (at - 1) >> 1; at > 0 && goesBefore(entry, heap[above]!); above = (at - 1) >> 1) {
+      heap[at] = heap[above]!;
+      at = above;
+    }
+    heap[at] = entry;
+  }
+
+  takeFirst(): Entry | undefined {
+    const { heap } = this;
+    const first = heap[0];
+    const last = heap.pop();
+    if (heap.length === 0 || last === undefined) return first;
+    let at = 0;
+    for (let below = 1; below < heap.length; below = 2 * at + 1) {
+      if (below + 1 < heap.length && goesBefore(heap[below + 1]!, heap[below]!)) below++;
+      if (!goesBefore(heap[below]!, last)) break;
+      heap[at] = heap[below]!;
+      at = below;
+    }
+    heap[at] = last;
+    return first;
+  }
+
+  runs(): Run[] {
+    return this.heap.map(({ run }) => run);
+  }
+}
+
+interface Entry {
+  run: Run;
+  priority: number;
+  /** How many were ready before. */
+  number: number;
+}
+
+const goesBefore = (a: Entry, b: Entry): boolean =>
+  a.priority > b.priority || (a.priority === b.priority && a.number < b.number);
+
+/** Thousands may be ready at once, and p-queue asks for each that ends: most need the same, and stand in one line. */
 class ReadyStages implements Queue<Run, Options> {
-  private ready: { run: Run; need: Need }[] = [];
+  private readonly lines = new Map<string, Line>();
+  private count = 0;
 
   constructor(private readonly free: Room) {}
 
   /** What p-queue may start now: those that wait for slots are not offered. */
   get size(): number {
-    return this.ready.filter(({ need }) => this.fits(need)).length;
+    let size = 0;
+    for (const line of this.lines.values()) if (this.fits(line.need)) size += line.length;
+    return size;
   }
 
   enqueue(run: Run, options: Options = {}): void {
     const { cpus = 1, gpus = 0, memory = 0, priority = 0 } = options;
-    this.ready.push({ run, need: { cpus, gpus, memory, priority } });
-    // Stable: among equals the one that was ready first.
-    this.ready.sort((a, b) => b.need.priority - a.need.priority);
+    const name = `${cpus} ${gpus} ${memory}`;
+    let line = this.lines.get(name);
+    if (!line) this.lines.set(name, (line = new Line({ cpus, gpus, memory })));
+    line.put({ run, priority, number: this.count++ });
   }
 
-  /** The slots are taken here, so that no second stage is offered them, and given back by `withSlots`. */
+  /** The slots are taken here, so that no second stage is offered them, and given back when its work ends. */
   dequeue(): Run | undefined {
-    const index = this.ready.findIndex(({ need }) => this.fits(need));
-    const [entry] = index < 0 ? [] : this.ready.splice(index, 1);
-    if (!entry) return undefined;
-    this.free.cpus -= entry.need.cpus;
-    this.free.gpus -= entry.need.gpus;
-    this.free.memory -= entry.need.memory;
+    let best: Line | undefined;
+    for (const line of this.lines.values())
+      if (line.first && this.fits(line.need) && (!best?.first || goesBefore(line.first, best.first)))
+        best = line;
+    const entry = best?.takeFirst();
+    if (!best || !entry) return undefined;
+    this.free.cpus -= best.need.cpus;
+    this.free.gpus -= best.need.gpus;
+    this.free.memory -= best.need.memory;
     return entry.run;
   }
 
   filter(): Run[] {
-    return this.ready.map(({ run }) => run);
+    return [...this.lines.values()].flatMap((line) => line.runs());
   }
 
   setPriority(): void {
     // p-queue finds tasks by an id; ours have none and their priority does not change.
   }
 
-  private fits({ cpus, gpus, memory }: Need): boolean {
+  private fits({ cpus, gpus, memory }: Room): boolean {
     return cpus <= this.free.cpus && gpus <= this.free.gpus && memory <= this.free.memory;
   }
 }
