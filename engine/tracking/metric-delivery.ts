@@ -1,10 +1,16 @@
 /**
  * Metrics to one server, each point exactly once. `runs/log-batch` appends, so a batch whose fate is unclear is read back before any of it
  * is sent again; a batch that is refused is halved until the point that spoils it stands alone.
+ *
+ * Several batches are under way at a time, also of one run: most of a call is work of one of the server's processes, and a server locks what
+ * calls share. The order of arrival means nothing there, since points have steps and times.
  */
+import PQueue from 'p-queue';
 import { batchLimits, type Metric, mlflow } from './mlflow-api.js';
 import { type MlflowClient, TrackingError } from './mlflow-client.js';
 
+/** Batches under way: as many as `mlflow server` has processes if it is not told otherwise. */
+const atOnce = 4;
 /** What a server gives at most in one page of a history. */
 const historyPage = 25_000;
 /** Of the body besides the points. */
@@ -13,6 +19,11 @@ const envelopeBytes = 200;
 export interface RefusedPoint {
   metric: string;
   because: string;
+}
+
+/** One `runs/log-batch`: what of it is not on the server yet. */
+interface Batch {
+  points: Metric[];
 }
 
 export class MetricDelivery {
@@ -31,6 +42,11 @@ export class MetricDelivery {
     else this.waiting.set(runId, [metric]);
   }
 
+  /** How many points wait. */
+  get size(): number {
+    return [...this.waiting.values()].reduce((sum, { length }) => sum + length, 0);
+  }
+
   /** Some of what will be added for that run may be there already. */
   doubt(runId: string): void {
     this.doubtful.add(runId);
@@ -41,45 +57,67 @@ export class MetricDelivery {
    * @throws TrackingError 'unavailable', 'unclear', 'locked-out' or 'not-found': what was not acknowledged still waits
    */
   async flush(runId?: string): Promise<void> {
-    for (const id of runId === undefined ? [...this.waiting.keys()] : [runId]) {
-      for (;;) {
-        const points = this.waiting.get(id) ?? [];
-        if (points.length === 0) break;
-        if (this.doubtful.has(id)) {
-          this.waiting.set(id, await this.missing(id, points));
-          this.doubtful.delete(id);
-          continue;
+    const queue = new PQueue({ concurrency: atOnce });
+    let trouble: { error: unknown } | undefined;
+    // After a failure nothing is begun any more, and what is under way is waited for: it may arrive yet.
+    const attempt = (send: () => Promise<void>) =>
+      queue.add(async () => {
+        if (trouble) return;
+        try {
+          await send();
+        } catch (error) {
+          trouble ??= { error };
         }
-        await this.deliver(id, points.slice(0, howMany(points)));
-      }
-      this.waiting.delete(id);
-    }
+      });
+    const flushRun = async (id: string) => {
+      if (this.doubtful.has(id))
+        await attempt(async () => {
+          this.waiting.set(id, await this.missing(id, this.waiting.get(id) ?? []));
+          this.doubtful.delete(id);
+        });
+      const batches = batchesOf(this.waiting.get(id) ?? []);
+      await Promise.all(batches.map((batch) => attempt(() => this.deliver(id, batch))));
+      const left = batches.flatMap(({ points }) => points);
+      if (left.length > 0) this.waiting.set(id, left);
+      else this.waiting.delete(id);
+    };
+    await Promise.all((runId === undefined ? [...this.waiting.keys()] : [runId]).map(flushRun));
+    if (trouble) throw trouble.error;
   }
 
-  /** The batch is the first of what waits, and is gone from there when this returns. */
-  private async deliver(runId: string, batch: Metric[]): Promise<void> {
-    const done = () => void this.waiting.get(runId)!.splice(0, batch.length);
+  /** What is acknowledged, or refused once and for all, is taken out of the batch. */
+  private async deliver(runId: string, batch: Batch): Promise<void> {
+    const { points } = batch;
     try {
-      await this.client.call(mlflow.logBatch, { run_id: runId, metrics: batch });
-      this.delivered += batch.length;
-      done();
+      await this.client.call(mlflow.logBatch, { run_id: runId, metrics: points });
+      this.delivered += points.length;
+      batch.points = [];
     } catch (error) {
       if (!(error instanceof TrackingError)) throw error;
       const { kind } = error;
       if (kind === 'unclear') this.doubtful.add(runId);
       if (kind !== 'refused' && kind !== 'too-large') throw error;
-      if (batch.length === 1) {
-        this.refused({ metric: batch[0]!.key, because: error.message });
-        done();
-        return;
-      }
+      if (points.length === 1) {
+        this.refused({ metric: points[0]!.key, because: error.message });
+        batch.points = [];
+      } else await this.deliverHalves(runId, batch);
+    }
+  }
+
+  private async deliverHalves(runId: string, batch: Batch): Promise<void> {
+    try {
       // A refused batch may have been written in part.
-      const rest = await this.missing(runId, batch);
-      this.waiting.get(runId)!.splice(0, batch.length, ...rest);
-      const half = Math.ceil(rest.length / 2);
-      if (rest.length === 0) return;
-      await this.deliver(runId, rest.slice(0, half));
-      if (rest.length > half) await this.deliver(runId, rest.slice(half));
+      batch.points = await this.missing(runId, batch.points);
+    } catch (error) {
+      this.doubtful.add(runId);
+      throw error;
+    }
+    const middle = Math.ceil(batch.points.length / 2);
+    const halves = [batch.points.slice(0, middle), batch.points.slice(middle)].map((points) => ({ points }));
+    try {
+      for (const half of halves) if (half.points.length > 0) await this.deliver(runId, half);
+    } finally {
+      batch.points = halves.flatMap(({ points }) => points);
     }
   }
 
@@ -124,15 +162,19 @@ function fingerprint({ value, timestamp, step }: Metric): string {
   return `${step ?? 0} ${timestamp} ${kept}`;
 }
 
-/** How many of the first points fit into one batch. */
-function howMany(points: readonly Metric[]): number {
-  let bytes = envelopeBytes;
-  let count = 0;
-  for (const point of points) {
+/** As few batches as the limits allow, in order. */
+function batchesOf(points: readonly Metric[]): Batch[] {
+  const batches: Batch[] = [];
+  let [bytes, from] = [envelopeBytes, 0];
+  for (const [i, { key }] of points.entries()) {
     // Key and names in JSON, two numbers of up to 24 and 13 digits, a step.
-    bytes += Buffer.byteLength(point.key) + 110;
-    if (bytes > batchLimits.bytes || count === batchLimits.metrics) break;
-    count++;
+    const more = Buffer.byteLength(key) + 110;
+    if (i > from && (bytes + more > batchLimits.bytes || i - from === batchLimits.metrics)) {
+      batches.push({ points: points.slice(from, i) });
+      [bytes, from] = [envelopeBytes, i];
+    }
+    bytes += more;
   }
-  return Math.max(1, count);
+  if (points.length > from) batches.push({ points: points.slice(from) });
+  return batches;
 }

@@ -50,6 +50,7 @@ export class RunContents {
             } catch (again) {
               if (!refused(again)) throw again;
               if (length === lengths.shortestParam || param.value.length <= length) {
+                cut = true;
                 this.optional.tell(`${(again as Error).message}: parameter ${param.key} is left out`);
                 break;
               }

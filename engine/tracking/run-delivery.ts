@@ -22,6 +22,7 @@ import { type EventOf, RunFacts } from './run-facts.js';
 import {
   costs,
   endTags,
+  type Figure,
   milliseconds,
   parentParams,
   parentTags,
@@ -35,6 +36,8 @@ import {
 import { recordOf, recordPath } from './run-record.js';
 
 const PARENT = '';
+/** No more of the journal is read before these are sent: enough for some batches at a time, and little memory. */
+const enoughPoints = 16_000;
 
 interface NewRun {
   name: string;
@@ -63,6 +66,10 @@ export class RunDelivery {
   private readonly doubtful: boolean;
   private piece: { events: JournalEvent[]; end: number } | undefined;
   private next = 0;
+  /** Bytes of the journal that were read; their points may still wait. */
+  private read: number;
+  /** Events whose metrics have been added: one whose delivery failed after that comes again. */
+  private readonly counted = new WeakSet<object>();
 
   constructor(private readonly parts: RunDeliveryParts) {
     const { client, cursor, folder, extras, say } = parts;
@@ -75,6 +82,7 @@ export class RunDelivery {
       cursor.refused[metric]!.points = points + 1;
       this.optional.tell(`${because}; it stays in the journal only`);
     });
+    this.read = cursor.acknowledged;
     this.doubtful = cursor.sending > cursor.acknowledged;
     // What was delivered before tells what the rest is about.
     for (let at = 0; at < cursor.acknowledged;) {
@@ -98,27 +106,35 @@ export class RunDelivery {
   }
 
   /**
-   * Delivers the next piece of the journal; false where there was nothing new.
+   * Delivers what is next in the journal; false where there was nothing new.
    * @throws TrackingError: what was acknowledged is kept, the rest goes when this is called again
    */
   async advance(): Promise<boolean> {
     const { cursor, folder } = this.parts;
-    if (!this.piece) {
-      this.piece = readPiece(journalFile(folder), cursor.acknowledged);
-      this.next = 0;
-      if (!this.piece) return false;
-      cursor.sending = Math.max(cursor.sending, this.piece.end);
-      await writeCursor(folder, cursor);
+    while (this.metrics.size < enoughPoints && (await this.openPiece())) {
+      const { events, end } = this.piece!;
+      for (; this.next < events.length; this.next++) {
+        const event = events[this.next]!;
+        await this.deliver(event);
+        this.facts.take(event);
+      }
+      this.read = end;
+      this.piece = undefined;
     }
-    const { events, end } = this.piece;
-    for (; this.next < events.length; this.next++) {
-      const event = events[this.next]!;
-      await this.deliver(event);
-      this.facts.take(event);
-    }
+    if (this.read === cursor.acknowledged) return false;
     await this.metrics.flush();
-    cursor.acknowledged = end;
-    this.piece = undefined;
+    cursor.acknowledged = this.read;
+    await writeCursor(folder, cursor);
+    return true;
+  }
+
+  private async openPiece(): Promise<boolean> {
+    if (this.piece) return true;
+    const { cursor, folder } = this.parts;
+    this.piece = readPiece(journalFile(folder), this.read);
+    this.next = 0;
+    if (!this.piece) return false;
+    cursor.sending = Math.max(cursor.sending, this.piece.end);
     await writeCursor(folder, cursor);
     return true;
   }
@@ -162,10 +178,21 @@ export class RunDelivery {
     const id = this.runs.id(PARENT)!;
     // This may be the second time.
     this.metrics.doubt(id);
-    const timestamp = milliseconds(this.facts.ended?.at ?? this.facts.last);
-    for (const { key, value, step } of runFigures(this.facts, rows))
-      this.metrics.add(id, { key: fittingKey(key), value: fittingValue(value), timestamp, step });
+    this.addFigures(id, this, runFigures(this.facts, rows), this.facts.ended?.at ?? this.facts.last);
     await this.metrics.flush(id);
+  }
+
+  /** @param source of these figures: they are added once, however often it is delivered */
+  private addFigures(id: string, source: object, figures: readonly Figure[], at: string): void {
+    if (this.counted.has(source)) return;
+    this.counted.add(source);
+    for (const { key, value, step } of figures)
+      this.metrics.add(id, {
+        key: fittingKey(key),
+        value: fittingValue(value),
+        timestamp: milliseconds(at),
+        step,
+      });
   }
 
   private async deliver(event: JournalEvent): Promise<void> {
@@ -218,13 +245,12 @@ export class RunDelivery {
     const begun = new Date(milliseconds(at) - (status === 'cached' ? 0 : ended.seconds * 1000)).toISOString();
     const id = await this.stageRun(stage, begun);
     const figures = status === 'cached' ? { ...ended.metrics, ...costs(ended) } : costs(ended);
-    for (const [name, value] of Object.entries(figures))
-      this.metrics.add(id, {
-        key: fittingKey(name),
-        value: fittingValue(value),
-        timestamp: milliseconds(at),
-        step: 0,
-      });
+    this.addFigures(
+      id,
+      ended,
+      Object.entries(figures).map(([key, value]) => ({ key, value, step: 0 })),
+      at,
+    );
     await this.metrics.flush(id);
     await this.contents.setTags(id, endTags(ended));
     this.facts.take(ended);

@@ -1,6 +1,6 @@
 /** How a cemiflow run looks in MLflow: a parent run, a nested run for each stage that ran or was cached, their tags, parameters and data sets. Pure. */
 import type { PlannedStage, StageStatus } from '../journal/events.js';
-import { fittingTag, flattened, shortened } from './fitting.js';
+import { fittingKey, fittingTag, flattened, shortened } from './fitting.js';
 import { type DatasetInput, type KeyValue, lengths, type RunStatus } from './mlflow-api.js';
 import type { RunComparison } from './run-extras.js';
 import type { EventOf, RunFacts } from './run-facts.js';
@@ -83,17 +83,33 @@ function stageNote(ended: EventOf<'stage-ended'>): string {
   return [how, ...ended.warnings.map((text) => `- ${text}`)].join('\n');
 }
 
-export const parentParams = (started: EventOf<'run-started'>): KeyValue[] => [
-  { key: 'seed', value: String(started.seed) },
-  ...flattened(started.params),
-];
+export const parentParams = (started: EventOf<'run-started'>): KeyValue[] =>
+  apart([{ key: 'seed', value: String(started.seed) }], 'params', flattened(started.params));
 
 /** The point of the matrix goes first, as `matrix.m`: it is what a table of runs is sorted by. */
-export const stageParams = (stage: PlannedStage): KeyValue[] => [
-  ...flattened({ ...stage.point }, 'matrix.'),
-  { key: 'seed', value: String(stage.seed) },
-  ...flattened(stage.settings).filter(({ key }) => key !== 'seed'),
-];
+export const stageParams = (stage: PlannedStage): KeyValue[] =>
+  apart(
+    [...flattened({ ...stage.point }, 'matrix.'), { key: 'seed', value: String(stage.seed) }],
+    'with',
+    flattened(stage.settings),
+  );
+
+/**
+ * Both lists, no name twice: a parameter that is sent again with another value is refused, and with it its batch. So a name of the second
+ * list that is taken goes under the one it has in the experiment file: `params.seed`.
+ */
+function apart(first: readonly KeyValue[], place: string, second: readonly KeyValue[]): KeyValue[] {
+  const taken = new Set(first.map(({ key }) => key));
+  return [
+    ...first,
+    ...second.map(({ key, value }) => {
+      let free = key;
+      while (taken.has(free)) free = fittingKey(`${place}.${free}`);
+      taken.add(free);
+      return { key: free, value };
+    }),
+  ];
+}
 
 const contexts: Record<string, string> = {
   'fr-train': 'training',

@@ -157,7 +157,7 @@ const at = (time: number): string => new Date(time).toISOString();
 /** Of a run without a record. Parameters are text there: what looks like a number is taken for one. */
 function startedOf(run: string, parent: Run, nested: readonly Run[]): EventOf<'run-started'> {
   const tags = tagsOf(parent);
-  const { seed, ...params } = record(parent.data.params);
+  const { seed, params } = withoutSeed(record(parent.data.params), 'params.seed');
   const commit = tags['mlflow.source.git.commit'];
   return {
     at: at(parent.info.start_time),
@@ -180,7 +180,7 @@ function startedOf(run: string, parent: Run, nested: readonly Run[]): EventOf<'r
 
 function stageOf(child: Run): PlannedStage {
   const tags = tagsOf(child);
-  const { seed, ...params } = record(child.data.params);
+  const { seed, params } = withoutSeed(record(child.data.params), 'with.seed');
   const name = tags['cemiflow.stage'] ?? '';
   const isPoint = (key: string) => key.startsWith('matrix.');
   const entries = Object.entries(params);
@@ -199,6 +199,12 @@ function stageOf(child: Run): PlannedStage {
     outputs: {},
     seed: Number(seed ?? 0),
   };
+}
+
+/** @param own what a parameter or setting is called there that is itself named seed */
+function withoutSeed(values: Record<string, string>, own: string) {
+  const { seed, [own]: named, ...params } = values;
+  return { seed, params: named === undefined ? params : { ...params, seed: named } };
 }
 
 const typed = (values: Record<string, string>): JsonObject =>

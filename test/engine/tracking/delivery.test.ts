@@ -191,6 +191,85 @@ test('a connection that breaks once after the end of the run costs nothing', asy
   expect([...server.artifacts.keys()]).toContain('run0/report.html');
 });
 
+test('many batches go at a time, and of those that fail half-way every point is there once', async () => {
+  write(9500);
+  await server.stop();
+  await lab.cemiflow('run', 'x.yaml');
+  await server.start();
+  let batches = 0;
+  server.mischief = ({ path, body }) => {
+    if (path !== 'mlflow/runs/log-batch' || !body['metrics']) return undefined;
+    batches++;
+    if (batches === 6) return { cut: 'after' };
+    if (batches === 8) return { status: 500 };
+    if (batches === 10) return { cut: 'before' };
+    return { slow: 100 };
+  };
+  for (let i = 0; i < 5 && (await lab.cemiflow('sync')).exitCode !== 0; i++);
+  expect(server.mostAtOnce).toBe(4);
+  expect(onServer('one').sort((a, b) => a.step - b.step)).toEqual(journaled('one'));
+  expect(onServer('one')).toHaveLength(9500);
+});
+
+test('what was not taken at first is sent again, once: parameters, and figures whose tags failed after them', async () => {
+  write(3);
+  const failed = new Set<string>();
+  server.mischief = ({ path, body }) => {
+    const part = ['params', 'tags'].find((name) => body[name]);
+    const key = `${body['run_id'] as string} ${part}`;
+    if (path !== 'mlflow/runs/log-batch' || part === undefined || failed.has(key)) return undefined;
+    failed.add(key);
+    return { status: 503 };
+  };
+  await lab.cemiflow('run', 'x.yaml');
+  for (let i = 0; i < 10 && (await lab.cemiflow('sync')).exitCode !== 0; i++);
+  expect(failed.size).toBe(8);
+  expect(server.byName('two@k=2').params).toMatchObject({ 'matrix.k': '2', seed: '0' });
+  for (const { name, metrics, status } of server.runs.values()) {
+    const key = name.startsWith('test') ? 'run/seconds' : 'stage/seconds';
+    expect({ name, status, count: metrics.filter((metric) => metric.key === key).length }).toEqual({
+      name,
+      status: 'FINISHED',
+      count: 1,
+    });
+  }
+});
+
+test('a parameter and a setting that are named seed arrive beside the seeds of the run and the stage', async () => {
+  writeFileSync(
+    lab.path('mine.js'),
+    `import { writeFileSync } from 'node:fs';
+export const stage = {
+  kind: 'mine', summary: 'x', inputs: {}, seeded: true, device: false,
+  schema: { type: 'object', additionalProperties: false, properties: { seed: { type: 'integer' } } },
+  outputs: { out: { type: 'files', description: 'x' } },
+  load: async () => ({ run: async (context) => writeFileSync(context.output('out') + '/f', '') }),
+};
+`,
+  );
+  lab.write(`  own: { uses: ./mine.js, with: { seed: 7 } }
+params: { seed: 11, deep: { seed: 12 }, "params.seed": 13 }
+`);
+  lab.environment['MLFLOW_TRACKING_URI'] = server.uri;
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--seed', '5');
+  expect({ exitCode, stderr }).toMatchObject({
+    exitCode: 0,
+    stderr: expect.not.stringContaining('left out'),
+  });
+  expect(server.byName('own').params).toEqual({ seed: '5', 'with.seed': '7' });
+  expect(server.runs.get('run0')!.params).toEqual({
+    seed: '5',
+    'params.seed': '11',
+    'deep.seed': '12',
+    'params.params.seed': '13',
+  });
+  server.artifacts.delete('run0/cemiflow/run.json');
+  const { stdout } = await lab.cemiflow(
+    ...['list', 'params.seed == 11 and seed == 5', '--from', 'mlflow', '--json'],
+  );
+  expect(JSON.parse(stdout)).toMatchObject({ runs: [{ name: 'test' }] });
+});
+
 test('a run whose creation was not answered is found, not made twice', async () => {
   write();
   let first = true;

@@ -42,6 +42,9 @@ export class StandIn {
   readonly experiments = new Map<string, string>();
   readonly artifacts = new Map<string, Buffer>();
   readonly calls: Call[] = [];
+  /** Calls that were worked on at the same time, at most. */
+  mostAtOnce = 0;
+  private atOnce = 0;
   mischief: (call: Call) => Mischief = () => undefined;
   private server: Server | undefined;
   port = 0;
@@ -55,8 +58,10 @@ export class StandIn {
 
   /** Starts, or comes back at the same address. */
   async start(): Promise<void> {
-    const answer = (request: IncomingMessage, response: ServerResponse) =>
-      void this.answer(request, response);
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
+      this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce);
+      void this.answer(request, response).finally(() => this.atOnce--);
+    };
     this.server = this.tls ? createSecureServer(this.tls, answer) : createServer(answer);
     await new Promise<void>((resolve) => this.server!.listen(this.port, '127.0.0.1', resolve));
     this.port = (this.server.address() as AddressInfo).port;
@@ -160,11 +165,17 @@ export class StandIn {
         run.status = body['status'] as string;
         run.end = body['end_time'] as number;
         return {};
-      case 'runs/log-batch':
+      case 'runs/log-batch': {
+        const params = (body['params'] as { key: string; value: string }[] | undefined) ?? [];
+        const given = new Map(Object.entries(run.params));
+        for (const { key, value } of params)
+          if ((given.get(key) ?? value) === value) given.set(key, value);
+          else return { status: 400, error_code: 'INVALID_PARAMETER_VALUE', message: `${key} has changed` };
         run.metrics.push(...((body['metrics'] as Metric[] | undefined) ?? []));
-        Object.assign(run.params, pairs(body['params']));
+        Object.assign(run.params, pairs(params));
         Object.assign(run.tags, pairs(body['tags']));
         return {};
+      }
       case 'metrics/get-history': {
         const all = run.metrics.filter(({ key }) => key === body['metric_key']);
         return paged('metrics', all, body, 100);
