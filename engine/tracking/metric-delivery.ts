@@ -76,7 +76,8 @@ export class MetricDelivery {
           this.doubtful.delete(id);
         });
       const batches = batchesOf(this.waiting.get(id) ?? []);
-      await Promise.all(batches.map((batch) => attempt(() => this.deliver(id, batch))));
+      const alone = batches.length > 1;
+      await Promise.all(batches.map((batch) => attempt(() => this.deliver(id, batch, alone))));
       const left = batches.flatMap(({ points }) => points);
       if (left.length > 0) this.waiting.set(id, left);
       else this.waiting.delete(id);
@@ -86,10 +87,10 @@ export class MetricDelivery {
   }
 
   /** What is acknowledged, or refused once and for all, is taken out of the batch. */
-  private async deliver(runId: string, batch: Batch): Promise<void> {
+  private async deliver(runId: string, batch: Batch, alone = false): Promise<void> {
     const { points } = batch;
     try {
-      await this.client.call(mlflow.logBatch, { run_id: runId, metrics: points });
+      await this.client.call(mlflow.logBatch, { run_id: runId, metrics: points }, { alone });
       this.delivered += points.length;
       batch.points = [];
     } catch (error) {

@@ -42,8 +42,16 @@ export class TrackingError extends Error {
 
 export interface MlflowClient {
   readonly uri: string;
-  /** @throws TrackingError */
-  call<Request, Response>(endpoint: Endpoint<Request, Response>, request: Request): Promise<Response>;
+  /**
+   * @param how.alone on a connection that is closed afterwards. A process of the server keeps the connections it has taken, so calls that
+   * go at the same time on kept ones may all wait for one process while others rest.
+   * @throws TrackingError
+   */
+  call<Request, Response>(
+    endpoint: Endpoint<Request, Response>,
+    request: Request,
+    how?: { alone: boolean },
+  ): Promise<Response>;
   /**
    * Stores a file below a run's or model's artifact root.
    * @throws TrackingError; 'no-endpoint' where the server hands artifacts out to another store
@@ -100,7 +108,11 @@ export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
 
   return {
     uri,
-    async call<Request, Response>(endpoint: Endpoint<Request, Response>, request: Request) {
+    async call<Request, Response>(
+      endpoint: Endpoint<Request, Response>,
+      request: Request,
+      how?: { alone: boolean },
+    ) {
       const path = endpoint.path.replace(/\{(\w+)\}/g, (_, name: string) =>
         encodeURIComponent(String((request as Record<string, unknown>)[name])),
       );
@@ -110,6 +122,7 @@ export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
             method: endpoint.method,
             url: `/api/2.0/mlflow/${path}`,
             ...(endpoint.method === 'GET' ? { params: request } : { data: request }),
+            ...(how?.alone ? { headers: { Connection: 'close' } } : {}),
           }),
         endpoint.path,
       );

@@ -10,7 +10,7 @@ import { compute } from './compute.js';
 import { enginePeers, enginePlan, engineRun, engineStart } from './engine.js';
 import { memory } from './memory.js';
 import { render } from './render.js';
-import { trackingDelivery } from './tracking/delivery.js';
+import { trackingDelivery, trackingDeliveryOne } from './tracking/delivery.js';
 import { trackingDown } from './tracking/down.js';
 import { trackingOverhead } from './tracking/overhead.js';
 import { figuresOf, machineLine, tableOf, thisMachine } from './tables.js';
@@ -26,6 +26,7 @@ const benchmarks: readonly Benchmark[] = [
   memory,
   trackingOverhead,
   trackingDelivery,
+  trackingDeliveryOne,
   trackingDown,
 ];
 

@@ -43,15 +43,19 @@ export class MlflowServer {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Starts, or comes back at the same port with the same store. @param niceness 19 gives way to all others */
-  async start(niceness = 0): Promise<void> {
+  /**
+   * Starts, or comes back at the same port with the same store.
+   * @param niceness 19 gives way to all others
+   * @param workers 4 is what `mlflow server` starts by itself
+   */
+  async start(niceness = 0, workers = 1): Promise<void> {
     if (this.port === 0) this.port = await freePort();
     const store = `sqlite:///${join(this.folder, 'store.db')}`;
     this.child = execa(
       'nice',
       [
         ...['-n', String(niceness), python(), '-m', 'mlflow', 'server'],
-        ...['--host', '127.0.0.1', '--port', String(this.port), '--workers', '1'],
+        ...['--host', '127.0.0.1', '--port', String(this.port), '--workers', String(workers)],
         ...['--backend-store-uri', store, '--artifacts-destination', join(this.folder, 'artifacts')],
         ...this.words,
       ],

@@ -8,6 +8,7 @@ import { makeScratch, removeScratch } from '../scratch.js';
 export async function withServer(
   measure: (server: MlflowServer, scratch: string) => Promise<Measured>,
   niceness = 0,
+  workers = 1,
 ): Promise<Measured> {
   // Before anything is begun: says how to get it where it is not there.
   python();
@@ -16,7 +17,7 @@ export async function withServer(
     mkdirSync(folder);
     const server = new MlflowServer(folder);
     try {
-      await server.start(niceness);
+      await server.start(niceness, workers);
       return await measure(server, scratch);
     } finally {
       await server.kill();
