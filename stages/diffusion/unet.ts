@@ -120,7 +120,7 @@ function residual(
   const h = conv2d(scope, `${name}.conv1`, swish(groupNormAffine(scope, `${name}.norm1`, x, groups)), width);
   const ada = tf.reshape(linear(scope, `${name}.adagn`, embedding, 2 * width), [-1, 1, 1, 2 * width]);
   const [scale, shift] = tf.split(ada, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
-  const told = tf.add(tf.mul(groupNorm(h, groups), tf.add(scale, 1)), shift);
+  const told = groupNorm(h, groups, tf.add(scale, 1), shift);
   const change = conv2d(scope, `${name}.conv2`, swish(told), width, { init: { kind: 'zeros' } });
   const kept = x.shape[3] === width ? x : conv2d(scope, `${name}.skip`, x, width, { kernel: 1 });
   return tf.add(kept, change) as tf.Tensor4D;

@@ -69,7 +69,69 @@ export function multiply(a: Symbolic, b: Symbolic): Symbolic {
     if (factor.uniform === 1) return expanded(other, shape);
     if (factor.mask) return elementwise('Where', [factor.mask, other, scalarOf(graph, 0, dtype)], dtype);
   }
-  return elementwise('Mul', [a, b], dtype);
+  for (const [factor, other] of [
+    [a, b],
+    [b, a],
+  ] as const)
+    if (graph.target.fused && isSame(factor.sigmoidOf, other))
+      // x sigmoid(x)
+      return mapped(other, graph.emit('QuickGelu', [other.name], { alpha: float(1) }, 'com.microsoft'));
+  const product = elementwise('Mul', [a, b], dtype);
+  if (dtype === 'float32' && a.size !== b.size)
+    product.scaled = a.size > b.size ? { map: a, factor: b } : { map: b, factor: a };
+  return product;
+}
+
+/** Whether both are the same array, seen alike. */
+function isSame(a: Symbolic | undefined, b: Symbolic): boolean {
+  return a !== undefined && !a.base && !b.base && a.name === b.name && sameDims(a.order, b.order);
+}
+
+/** What a node makes of a value element by element. */
+function mapped(value: Symbolic, name: string): Symbolic {
+  return new Symbolic(value.graph, value.shape, value.dtype, name, value.order);
+}
+
+/** Below so many elements with the same factor, a node for each step is as fast. */
+const LEAST_RUN = 16;
+
+/**
+ * map factor + term as one node, ONNX's BatchNormalization with mean 0 and variance 1, where factor and term belong to some neighbouring axes of the map
+ * as it lies in memory.
+ * @returns undefined where they do not
+ */
+function affine({ map, factor }: NonNullable<Symbolic['scaled']>, term: Symbolic): Symbolic | undefined {
+  const { graph, order, rank } = map;
+  if (!graph.target.fused || map.base || term.uniform !== undefined) return undefined;
+  const [f, t] = [lift(factor, rank).core, lift(term, rank).core];
+  const physical = map.physicalShape;
+  // Axes with a factor each, as they lie: between `from` and `to`.
+  const long = order.flatMap((axis, k) => (map.shape[axis] !== 1 && f.shape[axis] !== 1 ? [k] : []));
+  const [from, to] = [long[0] ?? 0, (long.at(-1) ?? -1) + 1];
+  const apart = order.slice(from, to).some((axis) => f.shape[axis] !== map.shape[axis]);
+  const run = sizeOf(physical.slice(to));
+  if (long.length === 0 || apart || run < LEAST_RUN) return undefined;
+  // The term may be one for several factors; not the other way round.
+  if (t.shape.some((dim, axis) => dim !== 1 && dim !== f.shape[axis])) return undefined;
+  const inner = sizeOf(physical.slice(from, to));
+  const written = (value: Symbolic): string => {
+    const whole = broadcast(value, f.shape);
+    return graph.reshape(
+      inOrder(whole, order),
+      order.map((axis) => f.shape[axis]!),
+      [inner],
+    );
+  };
+  const ones = graph.constant(new Float32Array(inner).fill(1), [inner], 'float32');
+  const zeros = graph.constant(new Float32Array(inner), [inner], 'float32');
+  // As it is where its channels are the second axis: a convolution before or after it may take it up.
+  const asItIs = from === 1 && to === 2;
+  const shape = asItIs ? physical : [sizeOf(physical.slice(0, from)), inner, run];
+  const image = graph.reshape(map.name, physical, shape);
+  const name = graph.emit('BatchNormalization', [image, written(f), written(t), zeros, ones], {
+    epsilon: float(0),
+  });
+  return mapped(map, graph.reshape(name, shape, physical));
 }
 
 /** a + b, with the folds of 0 and constants. */
@@ -84,6 +146,13 @@ export function add(a: Symbolic, b: Symbolic): Symbolic {
     [b, a],
   ] as const)
     if (sum.withBias && bias.rank === 1 && bias.size === sum.shape[3]) return sum.withBias(bias);
+  for (const [product, term] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const one = product.scaled && affine(product.scaled, term);
+    if (one) return one;
+  }
   return elementwise('Add', [a, b], a.dtype);
 }
 

@@ -9,9 +9,9 @@ let known: Promise<Target> | undefined;
 /** Tried once in a process. */
 export function cpuTarget(runtime: OnnxRuntime): Promise<Target> {
   known ??= blockOf(runtime).then(
-    (block) => ({ block }),
+    (block) => ({ block, fused: true }),
     // An ONNX Runtime without those operators.
-    () => anyTarget,
+    () => ({ ...anyTarget, fused: true }),
   );
   return known;
 }

@@ -22,10 +22,12 @@ export type ConstantValues = Exclude<OnnxConstant['data'], OutsideData>;
 export interface Target {
   /** Channels in a block of ONNX Runtime's blocked convolutions; 0 where it has none. */
   block: number;
+  /** Whether x sigmoid(x) and a x + b, where a and b belong to a channel, are one node each: ONNX Runtime's CPU kernels for them pass memory once. */
+  fused: boolean;
 }
 
 /** No more than ONNX prescribes. */
-export const anyTarget: Target = { block: 0 };
+export const anyTarget: Target = { block: 0, fused: false };
 
 /** What one trace has recorded so far; each trace has a graph of its own. */
 export class Graph {

@@ -93,34 +93,50 @@ export function linear(
   return tf.reshape(y, [...x.shape.slice(0, -1), out]);
 }
 
-/** (x - mean) / sqrt(variance + epsilon) over the axes, with the gradient of Ioffe and Szegedy 2015, section 3, in three passes. */
-function normalise(x: tf.Tensor, axes: number[], epsilon: number): tf.Tensor {
-  return tf.customGrad((input, save) => {
-    const centred = tf.sub(input as tf.Tensor, tf.mean(input as tf.Tensor, axes, true));
-    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), axes, true), epsilon));
-    const value = tf.mul(centred, scale);
-    (save as tf.GradSaveFunc)([value, scale]);
-    return {
-      value,
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [y, r] = saved as [tf.Tensor, tf.Tensor];
-        const along = tf.mul(y, tf.mean(tf.mul(dy, y), axes, true));
-        return tf.mul(tf.sub(tf.sub(dy, tf.mean(dy, axes, true)), along), r);
-      },
-    };
-  })(x);
-}
-
 /**
- * Group normalisation without gain and offset (Wu and He 2018).
+ * Group normalisation (Wu and He 2018), then a gain and an offset.
  *
  * @param x       [N, H, W, C]
  * @param groups  must divide C
+ * @param gain    of each channel, [1, 1, 1, C], or of each image and channel, [N, 1, 1, C]
+ * @param offset  as `gain`
  */
-export function groupNorm(x: tf.Tensor, groups: number, epsilon = 1e-5): tf.Tensor4D {
+export function groupNorm(
+  x: tf.Tensor,
+  groups: number,
+  gain: tf.Tensor,
+  offset: tf.Tensor,
+  epsilon = 1e-5,
+): tf.Tensor4D {
   const [n, h, w, c] = x.shape as [number, number, number, number];
   if (c % groups !== 0) throw new Error(`groupNorm: ${c} channels cannot be split into ${groups} groups`);
-  return tf.reshape(normalise(tf.reshape(x, [n, h * w, groups, c / groups]), [1, 3], epsilon), [n, h, w, c]);
+  const apart = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [t.shape[0]!, -1, groups, c / groups]);
+  const count = (h * w * c) / groups;
+  return tf.customGrad((...given) => {
+    const [input, g, o, save] = given as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc];
+    const grouped = apart(input);
+    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), [1, 3], true), epsilon)); // (N, 1, groups, 1)
+    const factor = tf.mul(apart(g), scale); // (N, 1, groups, C / groups)
+    save([centred, scale, factor, g]);
+    return {
+      value: tf.reshape(tf.add(tf.mul(centred, factor), apart(o)), [n, h, w, c]),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [middle, r, f, gains] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+        const d = apart(dy);
+        const total = tf.sum(d, 1, true);
+        const along = tf.mul(tf.sum(tf.mul(d, middle), 1, true), r);
+        // r (gain dy - mean(gain dy) - y mean(gain dy y)) with y = middle r (Ioffe and Szegedy 2015, section 3): what belongs to a
+        // group or channel is multiplied before it meets the map.
+        const mean = (t: tf.Tensor): tf.Tensor => tf.div(tf.sum(tf.mul(t, apart(gains)), 3, true), count);
+        const common = tf.add(tf.mul(middle, tf.mul(tf.square(r), mean(along))), tf.mul(r, mean(total)));
+        const dx = tf.reshape(tf.sub(tf.mul(d, f), common), [n, h, w, c]);
+        const sum = (t: tf.Tensor): tf.Tensor =>
+          tf.reshape(gains.shape[0] === n ? t : tf.sum(t, 0, true), gains.shape);
+        return [dx, sum(along), sum(total)];
+      },
+    };
+  })(x, gain, offset) as tf.Tensor4D;
 }
 
 /** Group normalisation with a learnt gain and offset per channel (`<name>.weight`, `<name>.bias`). */
@@ -132,11 +148,9 @@ export function groupNormAffine(
   epsilon = 1e-5,
 ): tf.Tensor4D {
   const channels = x.shape[x.shape.length - 1]!;
-  const scaled = tf.mul(
-    groupNorm(x, groups, epsilon),
-    scope.weight(`${name}.weight`, [channels], { kind: 'ones' }),
-  );
-  return tf.add(scaled, scope.weight(`${name}.bias`, [channels], { kind: 'zeros' }));
+  const learnt = (what: string, kind: 'ones' | 'zeros'): tf.Tensor =>
+    tf.reshape(scope.weight(`${name}.${what}`, [channels], { kind }), [1, 1, 1, channels]);
+  return groupNorm(x, groups, learnt('weight', 'ones'), learnt('bias', 'zeros'), epsilon);
 }
 
 /** What a batch normalisation may be told. */
@@ -186,8 +200,8 @@ export function batchNorm(
 }
 
 /**
- * Batch normalisation with the batch's statistics. Factors of a channel are multiplied before they meet x and dy, which leaves three
- * passes over x forward and five backward.
+ * Batch normalisation with the batch's statistics. Factors of a channel are multiplied before they meet x and dy, which leaves few
+ * passes over x.
  *
  * @param x       [N, ..., C]
  * @param gain    [C]
@@ -208,8 +222,10 @@ function batchNormalise(x: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor, epsilo
         const total = tf.sum(dy, axes);
         const along = tf.mul(tf.sum(tf.mul(dy, c), axes), r);
         // gain r (dy - mean(dy) - y mean(dy y)) with y = c r (Ioffe and Szegedy 2015, section 3)
-        const rest = tf.sub(dy, tf.mul(c, tf.mul(along, tf.div(r, count))));
-        return [tf.mul(tf.sub(rest, tf.div(total, count)), tf.mul(r, gains)), along, total];
+        const factor = tf.mul(r, gains);
+        const share = tf.div(factor, count);
+        const common = tf.add(tf.mul(c, tf.mul(tf.mul(along, r), share)), tf.mul(total, share));
+        return [tf.sub(tf.mul(dy, factor), common), along, total];
       },
     };
   })(x, gain, offset);
@@ -238,8 +254,9 @@ export function prelu(scope: Scope, name: string, x: tf.Tensor): tf.Tensor {
 /** x sigmoid(x), also called SiLU. */
 export function swish<T extends tf.Tensor>(x: T): T {
   return tf.customGrad((input, save) => {
-    const sigmoid = tf.sigmoid(input as tf.Tensor);
-    const value = tf.mul(input as tf.Tensor, sigmoid);
+    const a = input as tf.Tensor;
+    const sigmoid = tf.sigmoid(a);
+    const value = tf.mul(a, sigmoid);
     (save as tf.GradSaveFunc)([sigmoid, value]);
     return {
       value,

@@ -19,6 +19,10 @@ export class Symbolic {
   scalar?: number;
   /** Set where the value is a cast of this boolean: multiplying by it is a choice. */
   mask?: Symbolic;
+  /** Set where the value is the sigmoid of this: their product is one node. */
+  sigmoidOf?: Symbolic;
+  /** Set where the value is a product of a map with a number for each of some of its axes: the sum with another such is one node. */
+  scaled?: { map: Symbolic; factor: Symbolic };
   /** Set where the value is what a convolution without bias gave: it can add one itself. */
   withBias?: (bias: Symbolic) => Symbolic;
   /** Set where the value is a run of a frozen argument's elements, from `offset` on. */

@@ -78,9 +78,9 @@ def linear_without_bias(x, l_weight):
     return F.linear(x, l_weight)
 
 
-@case({'x': ([2, 3, 3, 4], -2, 2)})
-def group_norm(x):
-    return nhwc(F.group_norm(nchw(x), 2))
+@case({'x': ([2, 5, 4, 4], -2, 2), 'gain': [2, 1, 1, 4], 'offset': [2, 1, 1, 4]})
+def group_norm(x, gain, offset):
+    return nhwc(F.group_norm(nchw(x), 2)) * gain + offset
 
 
 @case({'x': [2, 3, 2, 6], 'l.weight': [6], 'l.bias': [6]})

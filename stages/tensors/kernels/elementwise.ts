@@ -9,7 +9,6 @@ const UNARY = {
   Sqrt: 'Sqrt',
   Exp: 'Exp',
   Log: 'Log',
-  Sigmoid: 'Sigmoid',
   Tanh: 'Tanh',
   Relu: 'Relu',
   Abs: 'Abs',
@@ -70,6 +69,11 @@ function where(condition: Symbolic, chosen: Symbolic, other: Symbolic): Symbolic
 
 export const elementwiseKernels: readonly TraceKernel[] = [
   ...Object.entries(UNARY).map(([name, op]) => kernel<'x'>(name, ({ x }) => elementwise(op, [x], x.dtype))),
+  kernel<'x'>('Sigmoid', ({ x }) => {
+    const y = elementwise('Sigmoid', [x], x.dtype);
+    y.sigmoidOf = x;
+    return y;
+  }),
   ...Object.entries(BINARY).map(([name, op]) =>
     kernel<Pair>(name, ({ a, b }) => elementwise(op, [a, b], a.dtype)),
   ),

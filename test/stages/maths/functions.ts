@@ -126,7 +126,12 @@ const layerCases: Case[] = [
     inputs: { x: u([5, 4]), 'l.weight': u([2, 4]) },
     run: (at) => ({ value: layers.linear(scopeOf(at), 'l', at['x']!, 2, { bias: false }) }),
   },
-  unary('group_norm', [2, 3, 3, 4], (x) => layers.groupNorm(x, 2), [layers.groupNorm]),
+  {
+    name: 'group_norm',
+    covers: [layers.groupNorm],
+    inputs: { x: u([2, 5, 4, 4], -2, 2), gain: u([2, 1, 1, 4]), offset: u([2, 1, 1, 4]) },
+    run: (at) => ({ value: layers.groupNorm(at['x']!, 2, at['gain']!, at['offset']!) }),
+  },
   {
     name: 'group_norm_affine',
     covers: [layers.groupNormAffine],

@@ -26,7 +26,7 @@ function network(s: Scope, x: tf.Tensor, condition: tf.Tensor): tf.Tensor {
     2,
     3,
   );
-  h = tf.add(tf.mul(layers.groupNorm(h, 4), tf.add(scale!, 1)), shift!);
+  h = layers.groupNorm(h, 4, tf.add(scale!, 1), shift!);
   const tokens = tf.reshape(h, [n, height * width, c]);
   const [k, v] = tf.split(layers.linear(s, 'kv', tokens, 2 * c), 2, 2);
   h = tf.add(h, tf.reshape(layers.attention(layers.linear(s, 'q', tokens, c), k!, v!, 2), h.shape));

@@ -53,8 +53,16 @@ test('batch norm uses the running statistics otherwise', () => {
 
 test('group norm normalises over a group of channels and all pixels', () => {
   const x = tf.tensor4d([1, 3, 10, 20, 3, 1, 20, 10], [1, 1, 2, 4]);
-  expect(numbers(layers.groupNorm(x, 2, 0))).toEqual([-1, 1, -1, 1, 1, -1, 1, -1]);
-  expect(() => layers.groupNorm(x, 3)).toThrow('4 channels cannot be split into 3 groups');
+  const norm = (groups: number) =>
+    layers.groupNorm(
+      x,
+      groups,
+      tf.tensor4d([1, 1, 1, 2], [1, 1, 1, 4]),
+      tf.tensor4d([0, 0, 5, 0], [1, 1, 1, 4]),
+      0,
+    );
+  expect(numbers(norm(2))).toEqual([-1, 1, 4, 2, 1, -1, 6, -2]);
+  expect(() => norm(3)).toThrow('4 channels cannot be split into 3 groups');
 });
 
 test('prelu scales what is negative', () => {
