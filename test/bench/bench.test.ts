@@ -11,7 +11,7 @@ const bench = (...words: string[]) =>
 test('--list names every benchmark, by line and as JSON, and measures none', () => {
   const names = [
     'render', 'compute-unet-training', 'compute-unet-sampling', 'compute-recogniser-training', 'compute-recogniser-embedding',
-    'compute-paper-unet-training', 'compute-paper-unet-sampling', 'compute-paper-fr-training', 'compute-paper-fr-embedding', 'engine-start', 'engine-plan', 'engine-run', 'engine-peers', 'cache', 'memory',
+    'compute-paper-unet-training', 'compute-paper-unet-sampling', 'compute-paper-fr-training', 'compute-paper-fr-embedding', 'engine-start', 'engine-plan', 'engine-run', 'engine-peers', 'cache', 'data-wait', 'memory',
     'tracking-overhead', 'tracking-delivery', 'tracking-delivery-one', 'tracking-down',
   ]; // prettier-ignore
   const { status, stdout, stderr } = bench('--list');

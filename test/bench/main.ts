@@ -8,6 +8,7 @@ import type { Benchmark } from './benchmark.js';
 import { cache } from './cache.js';
 import { compute } from './compute.js';
 import { enginePeers, enginePlan, engineRun, engineStart } from './engine.js';
+import { dataWait } from './data-wait.js';
 import { memory } from './memory.js';
 import { render } from './render.js';
 import { trackingDelivery, trackingDeliveryOne } from './tracking/delivery.js';
@@ -23,6 +24,7 @@ const benchmarks: readonly Benchmark[] = [
   engineRun,
   enginePeers,
   cache,
+  dataWait,
   memory,
   trackingOverhead,
   trackingDelivery,

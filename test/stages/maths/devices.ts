@@ -26,8 +26,8 @@ function asked(list: string | undefined): readonly DeviceName[] {
 }
 
 /**
- * The largest difference from a result in double precision that counts as rounding, as a fraction of the largest number of that result
- * (or of 1). All devices compute in float32, eps = 6e-8, and the worst case is at 4e-7; WGSL lets sin and cos be wrong by 2^-11 = 5e-4.
+ * The largest difference from a result in double precision that counts as rounding, as a fraction of the largest number of that result.
+ * All devices compute in float32, eps = 6e-8; WGSL lets sin and cos be wrong by 2^-11 = 5e-4.
  */
 export const tolerance: Readonly<Record<DeviceName, number>> = {
   tensorflow: 2e-6,
@@ -37,6 +37,21 @@ export const tolerance: Readonly<Record<DeviceName, number>> = {
   wasm: 2e-6,
   cpu: 2e-6,
 };
+
+/**
+ * What counts as rounding however small a result is, 16 eps: the cases' inputs, and the gradients that come from above, are numbers about 1, and a
+ * small result is what remains of sums of such numbers. Each has been rounded to eps of itself, not of what remains.
+ */
+const residue = 1e-6;
+
+/**
+ * Whether all numbers are near enough: within `part` of the largest of `expected`, or within the residue of rounding.
+ * @returns the largest difference in units of what is allowed, so 1 is the limit
+ */
+export function excess(actual: ArrayLike<number>, expected: ArrayLike<number>, part: number): number {
+  const largest = Math.max(0, ...Array.from(expected, Math.abs));
+  return (difference(actual, expected) * Math.max(1, largest)) / Math.max(part * largest, residue);
+}
 
 /** The largest difference between both, as a fraction of the largest number of `expected` or of 1. */
 export function difference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {

@@ -76,3 +76,22 @@ test('a gradient longer than the limit is shortened to it, a shorter one is left
 test('the moving average goes by 1 - decay towards the weights', () => {
   close(ema(tf.tensor1d([1, 0]), tf.tensor1d([2, 1]), tf.scalar(0.9)), [1.1, 0.1]);
 });
+
+test('what is too long for the cache is updated in parts, to the same bits', async () => {
+  const device = await openDevice('onnx', { threads: 1 });
+  const [length, seen] = [2 ** 22 + 1000, 2000];
+  const vector = (phase: number) => Float32Array.from({ length }, (_, i) => 1 + ((i * 7919 + phase) % 1013));
+  const made = [0, 1, 2, 3].map(vector);
+  const all = device.compile((w: tf.Tensor1D, m: tf.Tensor1D, v: tf.Tensor1D, gradient: tf.Tensor1D) => {
+    const scalars = { lr: tf.scalar(0.1), c1: tf.scalar(0.19), c2: tf.scalar(0.002) };
+    const adam = adamw({ weights: w, m, v }, gradient, { ...scalars, weightDecay: 0.5, decayMask: m });
+    const sgd = sgdMomentum({ weights: w, m }, gradient, { lr: scalars.lr, weightDecay: 0.5 });
+    return [...Object.values(adam), sgd.weights, sgd.m, ema(w, gradient, tf.scalar(0.9))];
+  });
+  const run = async (arrays: Float32Array[]) => {
+    const results = await all(...(arrays.map((array) => tf.tensor1d(array)) as Parameters<typeof all>));
+    return results.map((tensor) => tensor.dataSync().slice(-seen));
+  };
+  expect(await run(made)).toEqual(await run(made.map((array) => array.slice(-seen))));
+  all.dispose();
+});
