@@ -25,13 +25,22 @@ export interface Asked {
 /** What is known of a stage whose instances have been made. */
 export interface Made {
   instances: InstanceSet;
+  /** Something above is wrong, which is said: it may come to have other points, and only what it gives is known. */
+  uncertain: boolean;
   /** Absent where its settings are wrong. By instance name. */
   outputs: ReadonlyMap<string, Readonly<Record<string, OutputDeclaration>>>;
 }
 
+/** The inputs of a stage at one point. */
+export interface AskedInputs {
+  asked: readonly Asked[];
+  /** Whether all that the file gives could be read. */
+  complete: boolean;
+}
+
 /** Reads and checks the names under `inputs`, and the texts; asks nothing of other stages. */
 export class StageInputs {
-  private same: Asked[] | undefined | 'unknown' = 'unknown';
+  private same: AskedInputs | undefined;
   private readonly varies: boolean;
   /** Inputs that a misspelt name was meant for: that they are missing need not be said. */
   private readonly misspelt = new Set<string>();
@@ -73,33 +82,31 @@ export class StageInputs {
     }
   }
 
-  /** @returns undefined where an expression failed */
-  at(point: Point): Asked[] | undefined {
-    if (!this.varies && this.same !== 'unknown') return this.same;
-    const asked = this.read(point);
-    if (!this.varies) this.same = asked;
-    return asked;
+  at(point: Point): AskedInputs {
+    if (this.same) return this.same;
+    const inputs = this.read(point);
+    if (!this.varies) this.same = inputs;
+    return inputs;
   }
 
-  private read(point: Point): Asked[] | undefined {
-    const before = this.problems.count;
-    const all: Asked[] = [];
+  private read(point: Point): AskedInputs {
+    const asked: Asked[] = [];
     const given = new Set<string>();
+    let complete = true;
     for (const [input, { node }] of this.spec.inputs) {
       // An expression may stand for a list: then its items are read where they were written.
       const written = node.type === 'list' ? node : this.listBehind(node, point);
       const items = written.type === 'list' ? written.items : [node];
       for (const item of items) {
-        const asked = this.readOne(input, item, point);
-        if (asked) {
-          all.push(asked);
-          given.add(input);
-        }
+        const one = this.readOne(input, item, point);
+        if (one === 'not given') continue;
+        given.add(input);
+        if (one === failed) complete = false;
+        else asked.push(one);
       }
     }
-    if (this.problems.count > before) return undefined;
     this.checkRequired(given);
-    return all;
+    return { asked, complete };
   }
 
   private listBehind(node: Node, point: Point): Node {
@@ -107,15 +114,15 @@ export class StageInputs {
     return written.type === 'list' ? written : node;
   }
 
-  private readOne(input: string, item: Node, point: Point): Asked | undefined {
+  private readOne(input: string, item: Node, point: Point): Asked | 'not given' | typeof failed {
     const value = this.scope.evaluate(item, { point });
-    if (value === failed) return undefined;
+    if (value === failed) return failed;
     const written = this.scope.writtenAt(item, point);
     // `${{ params.pairs }}` with nothing in it: an input that is not given.
-    if (value === null || value === '') return undefined;
-    const refuse = (message: string, hint?: string): undefined => {
+    if (value === null || value === '') return 'not given';
+    const refuse = (message: string, hint?: string): typeof failed => {
       this.problems.add(written.span, message, hint);
-      return undefined;
+      return failed;
     };
     if (typeof value !== 'string')
       return refuse(`input '${input}' takes the name of a stage or path:..., not ${typeName(value)}`);
@@ -130,7 +137,7 @@ export class StageInputs {
       const param = item.type === 'scalar' ? this.leadingParam(item, point) : undefined;
       if (param) folder = param.node.span.source.folder;
       if (reference.path === '') {
-        if (param && this.declaration?.inputs[input]?.optional) return undefined;
+        if (param && this.declaration?.inputs[input]?.optional) return 'not given';
         return refuse(
           `the path of input '${input}' is empty`,
           param ? `give it: --set ${param.name}=...` : 'write path:../photos, for example',
@@ -171,10 +178,13 @@ export function takesAll(reference: Reference, axis: string): boolean {
   return reference.type === 'stage' && (reference.free === 'all' || reference.free.has(axis));
 }
 
-/** The instances that a reference selects at a point; [] and a problem where that is not what the input takes. */
+/**
+ * The instances that a reference selects at a point; [] and a problem where that is not what the input takes.
+ * @param point undefined where its values are not known: then one stands for all that may be meant, as for a stage that is uncertain
+ */
 export function selectInstances(
   asked: Asked,
-  point: Readonly<Record<string, Scalar>>,
+  point: Readonly<Record<string, Scalar>> | undefined,
   made: Made,
   name: string,
   problems: Problems,
@@ -184,6 +194,7 @@ export function selectInstances(
   if (reference.type === 'path') return [];
   const { stage, fixed, free } = reference;
   const { instances } = made;
+  if (made.uncertain) return instances.all.slice(0, 1);
   const axes = [...instances.axes];
   const wanted = [...fixed.keys(), ...(free === 'all' ? [] : free)];
   const unknown = wanted.find((axis) => !instances.axes.has(axis));
@@ -195,7 +206,7 @@ export function selectInstances(
     );
     return [];
   }
-  const selected = instances.select(fixed, free === 'all' ? {} : point, free);
+  const selected = instances.select(fixed, free === 'all' ? {} : (point ?? {}), free);
   if (selected.length === 0) {
     problems.add(
       asked.span,
@@ -204,6 +215,7 @@ export function selectInstances(
     );
     return [];
   }
+  if (!point) return selected.slice(0, 1);
   const all = free === 'all' || free.size > 0;
   if (selected.length > 1 && !(several && all)) {
     const hint = `choices: ${choicesOf(selected, stage)}${several ? `; ${stage}@* takes all` : ''}`;
@@ -222,7 +234,11 @@ export function selectInstances(
 /** All sources of an instance by input. Types are checked here; what is wrong is left out. */
 export function bindInputs(
   asked: readonly Asked[],
-  instance: { name: string; point: Readonly<Record<string, Scalar>>; declaration: StageDeclaration },
+  instance: {
+    name: string;
+    point: Readonly<Record<string, Scalar>> | undefined;
+    declaration: StageDeclaration;
+  },
   made: ReadonlyMap<string, Made>,
   paths: Paths,
   problems: Problems,

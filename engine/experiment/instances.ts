@@ -6,7 +6,7 @@ import { matrixPoints, maxPoints, pointName, valueText } from './matrix.js';
 import { inOrder } from './order.js';
 import { listed, type Problems } from './problems.js';
 import { InstanceSet, parseReference, type Reference } from './reference.js';
-import { type Point, type Scope } from './scope.js';
+import { type Point, type Scope, unknownPoint } from './scope.js';
 import { checkFolderNames, StageSettings, takesAnyInputs } from './settings.js';
 import { placeOf, type Span } from './source.js';
 import type { StageSpec } from './structure.js';
@@ -23,8 +23,8 @@ interface Defaults {
 interface Work {
   spec: StageSpec;
   kind: Kind | undefined;
-  /** Without seeds that come from inputs. Absent where not known. */
-  points?: Point[];
+  /** In the end with seeds that come from inputs. undefined where the matrix or seeds are wrong. */
+  points: Point[] | undefined;
   inputs: StageInputs;
   /** The stages it names, and where. */
   needs: Map<string, Span>;
@@ -45,6 +45,7 @@ export function makeInstances(
     works.set(spec.name, {
       spec,
       kind,
+      points: undefined,
       inputs: new StageInputs(spec, kind?.declaration, scope, problems),
       needs: new Map(),
     });
@@ -64,10 +65,14 @@ export function makeInstances(
   const made = new Map<string, Made>();
   const paths = new Paths();
   const instances: StageInstance[] = [];
-  for (const name of sorted) {
-    const stage = instancesOf(works.get(name)!, defaults, made, paths, scope, problems);
+  const ordered = new Set(sorted);
+  // What depends on itself, and what is above, is checked as far as that goes.
+  for (const name of [...sorted, ...[...works.keys()].filter((one) => !ordered.has(one))]) {
+    const work = works.get(name)!;
+    const stage = instancesOf(work, defaults, made, paths, scope, problems);
     if (!stage) continue;
     made.set(name, stage);
+    if (!work.points || !ordered.has(name)) continue;
     if (instances.length + stage.instances.all.length > maxInstances) {
       problems.add(
         specs.get(name)!.key,
@@ -120,7 +125,7 @@ function basePoints(
     if (typeof matrix?.value === 'string') points = works.get(matrix.value)?.points;
     else if (matrix) points = matrixPoints(matrix.value as JsonObject, matrix.node, scope, problems);
     if (points && seeds) points = seeded(points, work.spec, scope, problems);
-    if (points) work.points = points;
+    work.points = points;
   }
 }
 
@@ -180,8 +185,8 @@ function findNeeds(work: Work, names: ReadonlySet<string>, problems: Problems): 
       );
     }
   };
-  for (const point of work.points ?? [])
-    for (const asked of work.inputs.at(point) ?? []) need(asked.reference, asked.text, asked.span);
+  for (const point of work.points ?? [unknownPoint])
+    for (const asked of work.inputs.at(point).asked) need(asked.reference, asked.text, asked.span);
   // Matrices in a circle have no points, and are said.
   if (
     work.points &&
@@ -207,10 +212,9 @@ function instancesOf(
   problems: Problems,
 ): Made | undefined {
   const { spec, kind } = work;
-  if (!work.points) return undefined;
-  const points = withInheritedSeeds(work, made, problems);
-  if (!points) return undefined;
   if (!kind) return undefined;
+  work.points &&= withInheritedSeeds(work, work.points, made, problems);
+  const points = work.points ?? [unknownPoint];
   const { declaration } = kind;
   const settings = new StageSettings(spec, declaration, scope, problems);
   const outputs = new Map<string, StageInstance['outputs']>();
@@ -223,9 +227,11 @@ function instancesOf(
     if (settled) outputs.set(name, settled.outputs);
     else if (typeof declaration.outputs !== 'function') outputs.set(name, declaration.outputs);
     settledAll &&= settled !== undefined;
-    const asked = work.inputs.at(point);
+    const { asked, complete } = work.inputs.at(point);
+    settledAll &&= complete;
     const instance = { name, point: point.values, declaration };
-    const inputs = asked ? bindInputs(asked, instance, made, paths, problems) : {};
+    const values = work.points && point.values;
+    const inputs = bindInputs(asked, { ...instance, point: values }, made, paths, problems);
     for (const input of Object.keys(inputs)) folderNames.inputs.add(input);
     for (const output of Object.keys(settled?.outputs ?? {})) folderNames.outputs.add(output);
     const seed = point.values['seed'];
@@ -237,7 +243,7 @@ function instancesOf(
       settings: settled?.settings ?? {},
       inputs,
       outputs: outputs.get(name) ?? {},
-      after: afterOf(spec, instance, made, problems),
+      after: afterOf(spec, { name, point: values }, made, problems),
       seed: typeof seed === 'number' ? seed : defaults.seed,
       resources: {
         cpus: spec.resources.cpus ?? defaults.resources.cpus ?? 1,
@@ -251,12 +257,13 @@ function instancesOf(
   }
   if (takesAnyInputs(declaration) && settledAll)
     checkFolderNames(spec, folderNames.inputs, folderNames.outputs, scope, problems);
-  return { instances: new InstanceSet(instances), outputs };
+  const uncertain = !work.points || [...work.needs.keys()].some((name) => made.get(name)?.uncertain ?? true);
+  return { instances: new InstanceSet(instances), outputs, uncertain };
 }
 
 function afterOf(
   spec: StageSpec,
-  instance: { name: string; point: Readonly<Record<string, Scalar>> },
+  { name, point }: { name: string; point: Readonly<Record<string, Scalar>> | undefined },
   made: ReadonlyMap<string, Made>,
   problems: Problems,
 ): string[] {
@@ -272,11 +279,10 @@ function afterOf(
       reference.fixed.size === 0 && reference.free !== 'all'
         ? { ...reference, free: new Set(from.instances.axes) }
         : reference;
-    const shared = new Set([...from.instances.axes].filter((axis) => Object.hasOwn(instance.point, axis)));
+    const shared = new Set([...from.instances.axes].filter((axis) => Object.hasOwn(point ?? {}, axis)));
     const free = all.free === 'all' ? all.free : new Set([...all.free].filter((axis) => !shared.has(axis)));
     const asked: Asked = { input: 'after', reference: { ...all, free }, text, span: node.span, folder: '' };
-    for (const one of selectInstances(asked, instance.point, from, instance.name, problems, true))
-      names.add(one.name);
+    for (const one of selectInstances(asked, point, from, name, problems, true)) names.add(one.name);
   }
   return [...names];
 }
@@ -287,13 +293,14 @@ function afterOf(
  */
 function withInheritedSeeds(
   work: Work,
+  own: Point[],
   made: ReadonlyMap<string, Made>,
   problems: Problems,
 ): Point[] | undefined {
   // Most experiments have no seeds at all.
-  if (![...work.needs.keys()].some((name) => made.get(name)?.instances.axes.has('seed'))) return work.points;
+  if (![...work.needs.keys()].some((name) => made.get(name)?.instances.axes.has('seed'))) return own;
   const points: Point[] = [];
-  for (const point of work.points!) {
+  for (const point of own) {
     if (Object.hasOwn(point.values, 'seed')) {
       points.push(point);
       continue;
@@ -321,7 +328,7 @@ function sourcesOfSeeds(
   made: ReadonlyMap<string, Made>,
 ): { stage: string; seeds: number[]; span: Span }[] {
   const { matrix } = work.spec;
-  const references: { reference: Reference; span: Span }[] = [...(work.inputs.at(point) ?? [])];
+  const references: { reference: Reference; span: Span }[] = [...work.inputs.at(point).asked];
   if (typeof matrix?.value === 'string')
     references.unshift({
       reference: { type: 'stage', stage: matrix.value, fixed: new Map(), free: new Set() },

@@ -24,6 +24,9 @@ export interface Point {
   from: Readonly<Record<string, Node>>;
 }
 
+/** Stands for all points of a stage whose matrix is wrong, which is said: what names `matrix` fails without a word. */
+export const unknownPoint: Point = { values: {}, from: {} };
+
 export class Scope {
   private readonly templates = new Map<string, Template | ExpressionError>();
   private readonly paramValues = new Map<ScalarNode, Json | typeof failed>();
@@ -69,19 +72,43 @@ export class Scope {
    * @param later  leave what names inputs and outputs for the attempt
    * @returns `failed` where any expression in it could not be computed
    */
-  evaluate(node: Node, { point, later }: { point?: Point; later?: boolean }): Json | typeof failed {
+  evaluate(node: Node, at: { point?: Point; later?: boolean }): Json | typeof failed {
     // Most values have no expression, and need to know nothing.
     let contexts: Contexts | undefined;
+    return this.plain(node, () => (contexts ??= this.contextsAt(at.point)), at.later ?? false);
+  }
+
+  /** As `evaluate`, key by key. @returns the value without the keys whose expressions failed, and these */
+  evaluateEach(
+    node: MapNode,
+    at: { point?: Point; later?: boolean },
+  ): { value: JsonObject; without: ReadonlySet<string> } {
+    let contexts: Contexts | undefined;
+    const value: JsonObject = {};
+    const without = new Set<string>();
+    for (const [key, entry] of node.entries) {
+      const one = this.plain(entry.value, () => (contexts ??= this.contextsAt(at.point)), at.later ?? false);
+      if (one === failed) without.add(key);
+      else value[key] = one;
+    }
+    return { value, without };
+  }
+
+  private plain(node: Node, contexts: () => Contexts, later: boolean): Json | typeof failed {
     let ok = true;
     const value = toPlain(node, (leaf) => {
       if (typeof leaf.value !== 'string' || !hasExpression(leaf.value)) return leaf.value;
-      contexts ??= point ? this.withPoint(point) : this.base;
-      const leafValue = this.leaf(leaf, contexts, later ?? false);
+      const leafValue = this.leaf(leaf, contexts(), later);
       if (leafValue !== failed) return leafValue;
       ok = false;
       return null;
     });
     return ok ? value : failed;
+  }
+
+  private contextsAt(point: Point | undefined): Contexts {
+    if (!point) return this.base;
+    return point === unknownPoint ? { ...this.base, matrix: notKnown } : this.withPoint(point);
   }
 
   private withPoint(point: Point): Contexts {
@@ -236,6 +263,15 @@ export class Scope {
 
 /** A problem that was put down where it arose. */
 class AlreadySaid extends ExpressionError {}
+
+/** The matrix of a stage whose points are not known. */
+const notKnown: Branch = {
+  path: 'matrix',
+  keys() {
+    throw new AlreadySaid('the matrix is wrong', 0, 0);
+  },
+  get: () => null,
+};
 
 /** The span of [start, end) of a leaf's value. Exact for plain and quoted text, near for folded blocks. */
 export function spanWithin(leaf: ScalarNode, start: number, end: number): Span {

@@ -2,13 +2,13 @@
 import type { OutputDeclaration, StageDeclaration } from '../../stages/contract.js';
 import type { Json, JsonObject } from './experiment.js';
 import { deferredNames } from './expressions/defer.js';
-import { Checker } from './faults.js';
+import { Checker, type Fault } from './faults.js';
 import { listed, type Problems } from './problems.js';
 import { sayFault, type Subject } from './say-fault.js';
 import { failed, type Point, type Scope, spanWithin } from './scope.js';
 import type { Span } from './source.js';
 import type { StageSpec } from './structure.js';
-import { type Node, type Path, type ScalarNode, someLeaf, typeName } from './tree.js';
+import { isMap, type Node, type Path, type ScalarNode, someLeaf, typeName } from './tree.js';
 
 export interface Settled {
   settings: JsonObject;
@@ -55,19 +55,15 @@ export class StageSettings {
   }
 
   private settle(point: Point, name: string): Settled | undefined {
-    const { spec, declaration, scope, problems } = this;
-    const value = spec.with
-      ? scope.evaluate(spec.with.node, { point, later: takesAnyInputs(declaration) })
-      : {};
-    if (value === failed) return undefined;
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      problems.add(spec.with!.node.span, `'with' must be a map, not ${typeName(value)}`);
-      return undefined;
-    }
-    const settings = withoutNulls(value, declaration);
-    const faults = checkerOf(declaration).check(settings);
+    const { spec, declaration, problems } = this;
+    const given = this.given(point);
+    if (!given) return undefined;
+    const settings = withoutNulls(given.value, declaration);
+    const faults = checkerOf(declaration)
+      .check(settings)
+      .filter((fault) => stands(fault, given.without, declaration));
     for (const fault of faults) sayFault(fault, this.subject(point, name), problems);
-    if (faults.length > 0) return undefined;
+    if (faults.length > 0 || given.without.size > 0) return undefined;
     try {
       const objections = declaration.check?.(settings) ?? [];
       for (const { path, message } of objections) {
@@ -87,6 +83,21 @@ export class StageSettings {
       );
       return undefined;
     }
+  }
+
+  /** What `with` comes to, as far as it can be computed. */
+  private given(point: Point): { value: JsonObject; without: ReadonlySet<string> } | undefined {
+    const { spec, declaration, scope, problems } = this;
+    if (!spec.with) return { value: {}, without: new Set() };
+    const { node } = spec.with;
+    const at = { point, later: takesAnyInputs(declaration) };
+    if (isMap(node)) return scope.evaluateEach(node, at);
+    const value = scope.evaluate(node, at);
+    if (value === failed) return undefined;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return { value, without: new Set() };
+    problems.add(node.span, `'with' must be a map, not ${typeName(value)}`);
+    return undefined;
   }
 
   private subject(point: Point, name: string): Subject {
@@ -130,6 +141,16 @@ export class StageSettings {
       aside: (path) => (elsewhere(locate(path).value) ? ` (with.${path.join('.')} of ${name})` : ''),
     };
   }
+}
+
+/** Whether a fault is one whatever the settings that could not be computed would have been. */
+function stands(fault: Fault, without: ReadonlySet<string>, { schema }: StageDeclaration): boolean {
+  if (without.size === 0) return true;
+  // One setting then decides what the others may be.
+  if (['if', 'allOf', 'anyOf', 'oneOf', 'not', 'dependentSchemas'].some((keyword) => keyword in schema))
+    return false;
+  const [top] = 'key' in fault ? [...fault.path, fault.key] : fault.path;
+  return top !== undefined && !without.has(String(top));
 }
 
 /** The names that a command's texts give to folders, checked before anything runs. */

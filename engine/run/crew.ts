@@ -3,32 +3,30 @@ import type { Cache } from '../cache/cache.js';
 import { CacheError } from '../cache/trouble.js';
 import type { Experiment, StageInstance } from '../experiment/experiment.js';
 import { logFile } from '../journal/run-folder.js';
+import type { JournalWriter } from '../journal/writer.js';
 import { decideStage } from '../plan/make-plan.js';
 import type { Decision } from '../plan/plan.js';
 import { type GpuLeases, gpusOf } from './gpus.js';
 import type { MemoryNeeds } from './memory-need.js';
 import type { RunBook } from './run-book.js';
+import type { RunOptions } from './run-experiment.js';
 import type { Crew } from './scheduler.js';
 import { runStage, type StageListener } from './stage-run.js';
 
 export interface CrewParts {
-  run: string;
-  /** The run's folder. */
-  folder: string;
   experiment: Experiment;
+  options: Pick<RunOptions, 'device' | 'grace' | 'kill'>;
+  /** The run, and its folder. */
+  journal: Pick<JournalWriter, 'run' | 'folder'>;
+  cache: Cache;
+  /** By name, in topological order. */
   instances: ReadonlyMap<string, StageInstance>;
   /** From the plan; what was 'maybe' is decided here, as soon as all above has ended. */
   decisions: Map<string, Decision>;
   forced: ReadonlySet<string>;
   urgency: ReadonlyMap<string, number>;
-  device: string;
-  cache: Cache;
   leases: GpuLeases;
-  memory: MemoryNeeds;
   book: RunBook;
-  /** Seconds that a stage may take to write its checkpoint. */
-  grace: number;
-  kill: AbortSignal;
 }
 
 export interface RunCrew extends Crew {
@@ -38,8 +36,9 @@ export interface RunCrew extends Crew {
   readonly started: boolean;
 }
 
-export function makeCrew(parts: CrewParts): RunCrew {
-  const { experiment, instances, decisions, cache, leases, book, device } = parts;
+export function makeCrew(parts: CrewParts, needs: MemoryNeeds): RunCrew {
+  const { experiment, options, journal, instances, decisions, cache, leases, book } = parts;
+  const { device } = options;
   const running = new Set<string>();
   const cancel = new AbortController();
   let started = false;
@@ -80,7 +79,7 @@ export function makeCrew(parts: CrewParts): RunCrew {
       }
       const { cpus } = instance.resources;
       const gpus = gpusOf(instance, device, leases.gpus.length);
-      const memory = parts.memory.of(instance);
+      const memory = needs.of(instance);
       return { need: { cpus, gpus, memory, priority: parts.urgency.get(name) ?? 0 } };
     },
 
@@ -88,14 +87,14 @@ export function makeCrew(parts: CrewParts): RunCrew {
       const instance = instances.get(name)!;
       const decision = decisions.get(name)!;
       if (decision.act !== 'run') throw new TypeError(`${name} is not to be run: ${decision.act}`);
-      const file = logFile(parts.folder, name);
-      const large = parts.memory.warning(instance);
+      const file = logFile(journal.folder, name);
+      const large = needs.warning(instance);
       if (large !== undefined) book.tell({ type: 'warning', stage: name, text: large });
       running.add(name);
       started = true;
       const end = await runStage(
         {
-          run: parts.run,
+          run: journal.run,
           experiment,
           instance,
           decision,
@@ -105,9 +104,9 @@ export function makeCrew(parts: CrewParts): RunCrew {
           device,
           logFile: file,
           outputsOf: book.outputsOf,
-          grace: parts.grace,
+          grace: options.grace,
           cancel: cancel.signal,
-          kill: parts.kill,
+          kill: options.kill,
         },
         listenerFor(name, decision.key, file),
       ).finally(() => running.delete(name));

@@ -48,6 +48,10 @@ export function gpusOf(instance: StageInstance, device: string, present: number)
   return resources.gpus <= 1 ? Math.min(resources.gpus, present) : resources.gpus;
 }
 
+/** Whether it would take a card if there were enough. */
+export const mayUseGpus = (instance: StageInstance, device: string): boolean =>
+  gpusOf(instance, device, Infinity) > 0;
+
 /** Where leases are: one place for all users of the machine. */
 export const leasesFolder = (): string => join(tmpdir(), 'cemiflow-gpus');
 

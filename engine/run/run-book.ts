@@ -49,6 +49,8 @@ export class RunBook {
       {
         ...this.blank(name, 'cached'),
         key: result.key,
+        // What it took when it was made; its seconds are those of this run.
+        peakRssBytes: result.by.peakRssBytes,
         outputs: this.withPaths(result),
         metrics: { ...result.metrics },
       },

@@ -13,7 +13,7 @@ import type { Decision, StageResult } from '../plan/plan.js';
 import { type Selection, selectStages } from '../plan/select.js';
 import type { RunEvent } from './events.js';
 import type { Gpu } from './gpu-list.js';
-import { GpuLeases, gpusOf } from './gpus.js';
+import { GpuLeases, gpusOf, mayUseGpus } from './gpus.js';
 import { RunBook } from './run-book.js';
 import type { FailureMode } from './scheduler.js';
 import { sourceState } from './source-state.js';
@@ -78,8 +78,10 @@ export async function runExperiment(
       ...(end === undefined ? {} : { until: end }),
     });
     refuseMissing(selection, decisions);
-    const gpus = selection.needed.some(({ resources }) => resources.gpus > 0) ? await gpusHere() : [];
-    for (const instance of selection.needed) refuseImpossible(instance, options.device, gpus.length);
+    // Those with a result need no GPU, and where none is needed nvidia-smi need not be asked for seconds.
+    const open = selection.needed.filter(({ name }) => decisions.get(name)?.act !== 'reuse');
+    const gpus = open.some((instance) => mayUseGpus(instance, options.device)) ? await gpusHere() : [];
+    for (const instance of open) refuseImpossible(instance, options.device, gpus.length);
     const journal = createJournal(options.runsDir, experiment.composed);
     try {
       const leases = new GpuLeases(gpus);

@@ -1,60 +1,31 @@
 /** The part of a run in which something runs: every stage is visited in its turn, on the slots of the machine, watched over. */
 import { availableParallelism } from 'node:os';
-import type { Cache } from '../cache/cache.js';
-import type { Experiment, StageInstance } from '../experiment/experiment.js';
 import { cacheRoot } from '../journal/run-folder.js';
 import type { JournalWriter } from '../journal/writer.js';
-import type { Decision } from '../plan/plan.js';
 import { dependencies } from '../plan/select.js';
-import { makeCrew } from './crew.js';
-import type { GpuLeases } from './gpus.js';
+import { type CrewParts, makeCrew } from './crew.js';
 import { endLaunchers } from './launcher.js';
 import { endLeftBehind } from './left-behind.js';
 import { memoryNeeds } from './memory-need.js';
 import { endMarked } from './process-group.js';
-import type { RunBook } from './run-book.js';
 import type { RunOptions } from './run-experiment.js';
 import { schedule } from './scheduler.js';
 import { openSlots } from './slots.js';
 import { watchSystem } from './system-watch.js';
 
-export interface Visits {
-  experiment: Experiment;
+export interface Visits extends CrewParts {
   options: RunOptions;
-  cache: Cache;
-  /** By name, in topological order. */
-  instances: ReadonlyMap<string, StageInstance>;
-  decisions: Map<string, Decision>;
-  forced: ReadonlySet<string>;
-  urgency: ReadonlyMap<string, number>;
-  leases: GpuLeases;
   journal: JournalWriter;
-  book: RunBook;
 }
 
 /** Settles when nothing runs any more; how each stage ended is in the book. */
 export async function visitStages(visits: Visits): Promise<void> {
-  const { experiment, options, cache, instances, decisions, forced, urgency, leases, journal, book } = visits;
+  const { options, instances, leases, journal, book } = visits;
   // They hold memory, GPUs and ports that the stages to come need.
   const processes = endLeftBehind(options.runsDir);
   if (processes.length > 0) book.show({ type: 'left-behind', processes });
   const memory = memoryNeeds(cacheRoot(options.runsDir), instances, options.device);
-  const crew = makeCrew({
-    run: journal.run,
-    folder: journal.folder,
-    experiment,
-    instances,
-    decisions,
-    forced,
-    urgency,
-    device: options.device,
-    cache,
-    leases,
-    memory,
-    book,
-    grace: options.grace,
-    kill: options.kill,
-  });
+  const crew = makeCrew(visits, memory);
   const onStop = () => {
     book.show({ type: 'stopping', running: crew.running() });
     crew.cancel('interrupted');

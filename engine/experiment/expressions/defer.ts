@@ -4,6 +4,7 @@
  */
 import type { Json } from '../../../stages/contract.js';
 import { type Contexts, evaluate, type Suggest } from './evaluate.js';
+import { isName } from './lexer.js';
 import type { Syntax } from './parser.js';
 import { embedded, type Template } from './template.js';
 
@@ -79,7 +80,7 @@ function write(syntax: Syntax, contexts: Contexts, suggest: Suggest): string {
     case 'name':
       return syntax.name;
     case 'member':
-      return `${part(syntax.of)}[${part(syntax.key)}]`;
+      return part(syntax.of) + (plainKey(syntax.key) ?? `[${part(syntax.key)}]`);
     case 'values':
       return `${part(syntax.of)}.*`;
     case 'unary':
@@ -91,6 +92,13 @@ function write(syntax: Syntax, contexts: Contexts, suggest: Suggest): string {
     case 'literal':
       return literal(syntax.value);
   }
+}
+
+/** `.out`, as people write it; undefined where it needs brackets. */
+function plainKey(key: Syntax): string | undefined {
+  return key.type === 'literal' && typeof key.value === 'string' && isName(key.value)
+    ? `.${key.value}`
+    : undefined;
 }
 
 function literal(value: Json): string {

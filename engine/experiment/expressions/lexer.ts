@@ -51,6 +51,12 @@ const number = /(?:0x[0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)/y;
 // A hyphen between letters belongs to a name (`params.learning-rate`); before a digit or a space it subtracts.
 const name = /[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z_][A-Za-z0-9_]*)*/y;
 
+/** Whether a text can stand behind a dot. */
+export function isName(text: string): boolean {
+  name.lastIndex = 0;
+  return name.exec(text)?.[0] === text;
+}
+
 /** @returns the tokens up to the closing `}}`, and the offset behind it. `start` is just behind `${{`. */
 export function lex(text: string, start: number): { tokens: Token[]; end: number } {
   const tokens: Token[] = [];

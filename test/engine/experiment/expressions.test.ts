@@ -215,24 +215,29 @@ ${stages(
   `c:
     uses: command
     matrix: { m: [0.5] }
-    inputs: { data: faces, more: [faces.inquiry, faces] }
+    inputs: { data: faces, more: [faces.inquiry, faces], a-1: faces }
     with:
       run: "train --m \${{ matrix.m }} --data \${{ inputs.data }} \${{ join(inputs.*, ' ') }} --epochs \${{ params.epochs }} --out \${{ outputs.model }} \${{ params.epochs > 2 && inputs.data || 'none' }} \${{ params.note }}"
       outputs: { model: model }
-      env: { WHERE: "\${{ outputs['model'] }}", N: "n\${{ params.epochs }}" }`,
+      env: { WHERE: "\${{ outputs['model'] }}", N: "n\${{ params.epochs }}", ODD: "\${{ inputs['a-1'] }}" }`,
 )}`,
     );
     const { stages: all } = await lab.valid();
     const { settings } = all[1]!;
-    expect(settings['env']).toEqual({ WHERE: "${{ outputs['model'] }}", N: 'n3' });
+    // As people write it, whichever way it was: one key for both.
+    expect(settings['env']).toEqual({
+      WHERE: '${{ outputs.model }}',
+      N: 'n3',
+      ODD: "${{ inputs['a-1'] }}",
+    });
     const rendered = renderSettings(settings, {
-      inputs: { data: '/in/1', more: ['/in/2', '/in/3'] },
+      inputs: { data: '/in/1', more: ['/in/2', '/in/3'], 'a-1': '/in/4' },
       outputs: { model: '/out/m' },
     });
     expect(rendered).toEqual({
-      run: 'train --m 0.5 --data /in/1 /in/1 /in/2 /in/3 --epochs 3 --out /out/m /in/1 costs ${{ 5',
+      run: 'train --m 0.5 --data /in/1 /in/1 /in/2 /in/3 /in/4 --epochs 3 --out /out/m /in/1 costs ${{ 5',
       outputs: { model: 'model' },
-      env: { WHERE: '/out/m', N: 'n3' },
+      env: { WHERE: '/out/m', N: 'n3', ODD: '/in/4' },
     });
   });
 
@@ -242,7 +247,7 @@ ${stages(
       `params: { epochs: ${epochs} }\n${stages('c: { uses: command, inputs: { data: faces }, with: { run: "t ${{ inputs.data }} ${{ params.epochs }}" } }')}`;
     lab.write('x.yaml', file(3));
     const first = (await lab.valid()).stages[1]!.settings;
-    expect(first['run']).toBe("t ${{ inputs['data'] }} 3");
+    expect(first['run']).toBe('t ${{ inputs.data }} 3');
   });
 
   test('renderCommand fills in folders and leaves other text as it is', () => {

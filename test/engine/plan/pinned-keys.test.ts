@@ -102,7 +102,7 @@ const pinned = {
   file: '4a0b08edea1e78a0a16e6414e2c9c17c45529cb4e972ba2f082f5bc6d3bba43f',
   keys: {
     photos: 'd3d643bbb85024716abf6d1df440b6749680535cf9fd019cd271dc822125c29d',
-    tool: 'c2edebe356d902fd7cd7f32970411e1075d1c4a65269170379d3a9143d993651',
+    tool: '3e821eee6e2ab06e30e94aaf183d17b01d1c3aabe6b09afdab6fdda9f7faff1f',
     'many@m=-0.1,seed=1': '137b52e322ff58585f4fbcd9d7eae2ef6ac7ba06bfe44764faaccd00f218934c',
     'many@m=-0.1,seed=2': 'a2e152e4f26ecb65b213ffd70e88ed5b58189f159ef30452e230719a3224e709',
     'many@m=0,seed=1': '33b0e06f24770c87b2542070ebe2c0437004d0ed6c5059e086bdc71e7e96f757',

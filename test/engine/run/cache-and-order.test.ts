@@ -23,6 +23,10 @@ test('a second run finds everything cached, and has the same outputs', async () 
   expect(second.status).toEqual({ top: 'cached', left: 'cached', right: 'cached', below: 'cached' });
   expect(second.stages.map(({ outputs }) => outputs)).toEqual(first.stages.map(({ outputs }) => outputs));
   expect(second.stages.map(({ metrics }) => metrics)).toEqual(first.stages.map(({ metrics }) => metrics));
+  // The memory that it took is known of a cached stage, too.
+  const peaks = first.stages.map(({ peakRssBytes }) => peakRssBytes);
+  expect(Math.min(...peaks)).toBeGreaterThan(0);
+  expect(second.stages.map(({ peakRssBytes }) => peakRssBytes)).toEqual(peaks);
 });
 
 test('a changed number reruns its stage and what depends on it, and nothing else', async () => {

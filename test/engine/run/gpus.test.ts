@@ -1,5 +1,5 @@
 /** GPU leases, with a nvidia-smi of our own that lists made-up cards. Through the real command. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { discoverGpus } from '../../../engine/run/gpu-list.js';
@@ -21,7 +21,10 @@ function withCards(lab: Lab, list = twoCards): Lab {
   mkdirSync(lab.path('bin'));
   const smi = lab.path('bin', 'nvidia-smi');
   writeFileSync(lab.path('bin', 'list'), list);
-  writeFileSync(smi, `#!/bin/sh\n[ "$*" = -L ] && cat ${lab.path('bin', 'list')}\n`);
+  writeFileSync(
+    smi,
+    `#!/bin/sh\necho "$*" >> ${lab.path('bin', 'asked')}\n[ "$*" = -L ] && cat ${lab.path('bin', 'list')}\n`,
+  );
   chmodSync(smi, 0o755);
   lab.environment['PATH'] = `${lab.path('bin')}:${process.env['PATH']}`;
   return lab;
@@ -173,6 +176,19 @@ test('more cards than there are: refused before anything starts', async () => {
   expect(stderr).toMatch(
     /x\.yaml:\d+:\d+: a asks for 3 GPUs, and 2 are visible here\n {2}Lower resources\.gpus/,
   );
+});
+
+test('where all is cached no card is looked for, nor missed', async () => {
+  await using lab = withCards(Lab.create());
+  lab.write(user('a', 2));
+  lab.go('a');
+  expect((await lab.run()).status).toEqual({ a: 'ok' });
+  rmSync(lab.path('bin', 'asked'));
+  writeFileSync(lab.path('bin', 'list'), '');
+  expect((await lab.run()).status).toEqual({ a: 'cached' });
+  expect(existsSync(lab.path('bin', 'asked'))).toBe(false);
+  // What is to run again needs them again.
+  expect((await lab.cemiflow('run', 'x.yaml', '-f', 'a')).stderr).toContain('a asks for 2 GPUs, and none is');
 });
 
 test('without a driver there are none, and it says so', async () => {
