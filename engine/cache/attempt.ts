@@ -6,10 +6,11 @@ import type { ArtifactType } from '../../stages/contract.js';
 import type { StageKey } from '../digest.js';
 import { keyOf } from '../plan/key.js';
 import type { KeyComponents, OutputRecord, StageResult } from '../plan/plan.js';
+import { adopt } from './adopt.js';
 import type { Uses } from './in-use.js';
 import type { LateSync } from './late-sync.js';
 import type { Lock } from './lock.js';
-import type { Objects } from './objects.js';
+import { type Objects, readReferences } from './objects.js';
 import { keepReserve } from './reserve.js';
 import type { Results } from './results.js';
 import { type Session, removeTree } from './session.js';
@@ -19,6 +20,8 @@ export interface Finished {
   components: KeyComponents;
   /** The declared outputs, by name; each folder must have been filled. */
   outputs: Readonly<Record<string, ArtifactType>>;
+  /** Where outside inputs are, by digest: those that an output refers to are copied into the cache. */
+  outside?: ReadonlyMap<string, string>;
   metrics: Readonly<Record<string, number>>;
   warnings: readonly string[];
   by: StageResult['by'];
@@ -78,6 +81,14 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
     return Promise.resolve();
   });
   const folderOf = (name: string) => join(outputs, encodeURIComponent(name));
+  const adoptReferred = async (folder: string, outside: ReadonlyMap<string, string>) => {
+    const references = readReferences(folder);
+    // What is wrong with them is said when the output is checked.
+    for (const digest of typeof references === 'string' ? [] : references) {
+      const path = outside.get(digest);
+      if (path !== undefined) await adopt(path, digest, objects, session);
+    }
+  };
   return {
     key,
     checkpoint,
@@ -88,7 +99,7 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
         return folderOf(name);
       }),
     holdFor: (pid) => lock.holdFor(pid),
-    async commit({ components, outputs: types, metrics, warnings, by }) {
+    async commit({ components, outputs: types, outside, metrics, warnings, by }) {
       if (keyOf(components) !== key) throw new TypeError(`the components of ${by.stage} do not have its key`);
       if (!existsSync(outputs)) {
         throw new CacheError(
@@ -102,6 +113,7 @@ export async function openAttempt(parts: AttemptParts): Promise<Attempt> {
         const outputs = [];
         for (const [name, type] of Object.entries(types)) {
           const words = `output ${name} of ${by.stage}`;
+          if (outside?.size) await adoptReferred(folderOf(name), outside);
           outputs.push({ name, type, words, listing: await objects.check(folderOf(name), words) });
         }
         for (const { name, type, words, listing } of outputs) {

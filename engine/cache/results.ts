@@ -7,11 +7,11 @@ import { readdirSync, readFileSync, type Stats, statSync, utimesSync } from 'nod
 import { dirname, join, sep } from 'node:path';
 import type { StageKey } from '../digest.js';
 import type { KeyComponents, StageResult } from '../plan/plan.js';
-import { differences } from '../plan/differences.js';
 import { sha256 } from '../sha256.js';
 import { writeDurably, writeInPlace } from './durable.js';
 import type { IndexFile } from './index-file.js';
 import type { LateSync } from './late-sync.js';
+import { Neighbours } from './neighbours.js';
 import { errno, explained, isMissing } from './trouble.js';
 
 const FORMAT = 'cemiflow-result/1';
@@ -40,8 +40,8 @@ interface Entry {
   known: KnownResult;
 }
 
-/** How many earlier results of a kind `nearest` weighs against each other. */
-const WEIGHED = 200;
+/** How many earlier results of a kind `nearest` reads: older ones were made by code that is no more. */
+const RECENT = 200;
 /** A result used is touched, at most this often, so that gc sees what is in use. */
 const TOUCH_MILLISECONDS = 60_000;
 
@@ -50,6 +50,8 @@ export class Results {
   private readonly parts = new Map<string, KeyComponents['codeParts']>();
   private readonly whole = new Map<StageKey, StageResult | undefined>();
   private latest: { byStage: Map<string, StageKey>; byKind: Map<string, StageKey[]> } | undefined;
+  /** By kind, where it was asked for. */
+  private readonly neighbours = new Map<string, Neighbours>();
 
   constructor(
     private readonly root: string,
@@ -166,6 +168,7 @@ export class Results {
     void late.add(path, dirname(path));
     this.learn(result, statSync(path));
     if (this.latest) this.enter(this.latest, result.key, result.components.kind, result.by.stage);
+    this.neighbours.get(result.components.kind)?.add(result.key, result.components);
     this.whole.delete(result.key);
   }
 
@@ -206,16 +209,17 @@ export class Results {
     const same = byStage.get(stage);
     const latest = same && this.wholeOf(same);
     if (latest) return latest;
-    let best: StageResult | undefined;
-    let fewest = Infinity;
-    // From the latest on, so that of equally near ones the latest is taken.
-    for (const key of (byKind.get(now.kind) ?? []).slice(-WEIGHED).reverse()) {
-      const candidate = this.wholeOf(key);
-      if (!candidate) continue;
-      const count = differences(candidate.components, now, unknown).length;
-      if (count < fewest) [best, fewest] = [candidate, count];
+    let neighbours = this.neighbours.get(now.kind);
+    if (!neighbours) {
+      neighbours = new Neighbours();
+      for (const key of byKind.get(now.kind)?.slice(-RECENT) ?? []) {
+        const candidate = this.wholeOf(key);
+        if (candidate) neighbours.add(key, candidate.components);
+      }
+      this.neighbours.set(now.kind, neighbours);
     }
-    return best;
+    const nearest = neighbours.nearest(now, unknown);
+    return nearest && this.wholeOf(nearest);
   }
 
   private wholeOf(key: StageKey): StageResult | undefined {

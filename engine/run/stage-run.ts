@@ -206,10 +206,22 @@ function commit(work: StageWork, attempt: Attempt, measured: Measured): Promise<
   return attempt.commit({
     components: decision.components,
     outputs: Object.fromEntries(Object.entries(instance.outputs).map(([name, { type }]) => [name, type])),
+    outside: outsideInputs(work),
     metrics,
     warnings,
     by: { run, stage: instance.name, at: new Date().toISOString(), ...by },
   });
+}
+
+/** The paths of outside inputs, by digest. */
+function outsideInputs({ instance, decision }: StageWork): Map<string, string> {
+  return new Map(
+    Object.entries(instance.inputs).flatMap(([name, sources]) =>
+      sources.flatMap((source, index): [string, string][] =>
+        source.from === 'path' ? [[decision.components.inputs[name]![index]!, source.path]] : [],
+      ),
+    ),
+  );
 }
 
 /** Without what is undefined. */

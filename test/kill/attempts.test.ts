@@ -35,6 +35,11 @@ test('work without progress is lost whole, less the start', () => {
   expect(cost).toEqual({ again: 3, start: 1 });
 });
 
+test('one killed while it loaded loses no work, however long that took on a busy machine', () => {
+  const next = attempt(2, 30, [[33, 0], [34, 4]]); // prettier-ignore
+  expect(costOf(attempt(1, 0, []), 25 * second, next)).toEqual({ again: 0, start: 3 });
+});
+
 test('a process that was not given its work yet is no attempt', () => {
   expect(attemptOf(1, [{ at: 0, born: true }])).toBeUndefined();
 });

@@ -79,9 +79,9 @@ export interface Cost {
 export function costOf(killed: Attempt, at: number, next: Attempt): Cost {
   const start = (next.first ?? next.end ?? { at: next.born }).at - next.born;
   const { first, last } = killed;
-  // It had not begun, or tells no progress: all its time is lost but the start, which is counted by itself.
-  if (!first || !last || !next.first)
-    return { again: Math.max(0, at - killed.born - start) / 1000, start: start / 1000 };
+  // Stages tell progress when their work begins; before, an attempt loads and compiles.
+  if (!next.first) return { again: Math.max(0, at - killed.born - start) / 1000, start: start / 1000 };
+  if (!first || !last) return { again: 0, start: start / 1000 };
   const pace = last.done > first.done ? (last.at - first.at) / (last.done - first.done) : 0;
   const again = Math.max(0, last.done - next.first.done) * pace;
   // What was being done when it was killed is in no count.

@@ -101,10 +101,11 @@ export async function playRound(options: RoundOptions): Promise<Round> {
     if (end === undefined) engine = undefined; // a stage was killed, and the run failed: it is gone on with
   }
   orphans.push(ends(processesOf(logs), Date.now()));
+  // Before the inspection, which reads all artifacts in one go: nobody would look meanwhile.
+  const lives = await Promise.all(orphans);
   const attempts = readAttempts(logs);
   const summary = JSON.parse(end.stdout) as RunSummary;
   const wrong = await inspect(runsDir, { summary, reference: options.reference }, attempts);
-  const lives = await Promise.all(orphans);
   wrong.push(...lives.filter((life) => typeof life === 'string'));
   return { kills, attempts, wrong, outlived: Math.max(...lives.filter((life) => typeof life === 'number')) };
 }

@@ -24,6 +24,7 @@ type Read = { photograph: Photograph } | { looked: Looked };
 /**
  * Looks at every photograph that the store has not seen.
  *
+ * @param progress told the photographs done, first those of earlier attempts
  * @param networks wanted with align: detect
  * @throws StageError where the settings ask to fail on what was found; signal.reason when cancelled, at the end of a batch
  */
@@ -46,6 +47,7 @@ export async function lookAtAll(
         reads[i] = await readOne(folder, files[i]!, settings);
     return reads;
   };
+  progress(store.count);
   let next = readBatch(store.count);
   while (store.count < photos.length) {
     if (signal.aborted) {

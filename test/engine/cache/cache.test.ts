@@ -4,6 +4,7 @@ import {
   chmodSync,
   existsSync,
   linkSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -198,6 +199,50 @@ describe('references', () => {
     expect(await cache.lookup(made.key)).toEqual({
       damaged: [{ output: 'groups', detail: `it refers to ${digest.slice(0, 12)}: its folder is missing` }],
     });
+  });
+
+  test('to an outside input: a copy of it comes into the cache, and outlives the folder', async () => {
+    const cache = await temporaryCache();
+    const folder = write(temporaryFolder(), { 'set.json': '{}', 'deep/shard-0.npy': 'pixels' });
+    symlinkSync(join(folder, 'set.json'), join(folder, 'link.json'));
+    chmodSync(join(folder, 'set.json'), 0o755);
+    const digest = await cache.digestPath(folder);
+    const outside = new Map([[digest, folder]]);
+    const made = await make(cache, { outputs: groups(digest), outside });
+    await removeTree(folder);
+    expect(await cache.lookup(made.key)).toEqual(made);
+    expect(readFileSync(join(cache.objectPath(digest), 'deep/shard-0.npy'), 'utf8')).toBe('pixels');
+    expect(lstatSync(join(cache.objectPath(digest), 'link.json')).isFile()).toBe(true);
+    expect(statSync(join(cache.objectPath(digest), 'set.json')).mode & 0o777).toBe(0o444);
+    expect((await verify(cache, { all: true })).damaged).toEqual([]);
+  });
+
+  test.each([
+    ['that has changed since', () => undefined, (folder: string) => write(folder, { 'set.json': '[]' })],
+    [
+      'with a link that leads nowhere',
+      (folder: string) => symlinkSync('/nowhere', join(folder, 'odd')),
+      () => undefined,
+    ],
+  ])('to an outside input %s: refused, and nothing is left', async (_, before, after) => {
+    const cache = await temporaryCache();
+    const folder = write(temporaryFolder(), { 'set.json': '{}' });
+    before(folder);
+    const digest = await cache.digestPath(folder);
+    after(folder);
+    const outside = new Map([[digest, folder]]);
+    await expect(make(cache, { outputs: groups(digest), outside })).rejects.toThrow(
+      /cannot be kept in the cache, where an output refers to it: it changed, or holds links that lead nowhere/,
+    );
+    expect(cache.objects.all()).toEqual([]);
+  });
+
+  test('to an outside input that is a single file is refused', async () => {
+    const cache = await temporaryCache();
+    const file = join(write(temporaryFolder(), { 'set.json': '{}' }), 'set.json');
+    const digest = await cache.digestPath(file);
+    const outside = new Map([[digest, file]]);
+    await expect(make(cache, { outputs: groups(digest), outside })).rejects.toThrow(/which is a single file/);
   });
 
   test.each([

@@ -77,6 +77,8 @@ export interface Made {
   by?: Partial<StageResult['by']>;
   /** By output name, the files in it. */
   outputs?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Folders that outputs may refer to, by digest. */
+  outside?: ReadonlyMap<string, string>;
   force?: boolean;
 }
 
@@ -90,6 +92,7 @@ export async function make(cache: Cache, made: Made = {}): Promise<StageResult> 
   return attempt.commit({
     components: all,
     outputs: Object.fromEntries(Object.keys(outputs).map((name) => [name, 'files'])),
+    ...(made.outside ? { outside: made.outside } : {}),
     metrics: { loss: 0.5 },
     warnings: [],
     by: by(made.by),
