@@ -24,7 +24,8 @@ export class Neighbours {
   }
 
   /**
-   * The key that differs in the fewest parts (a setting, an input, the code, seed, threads); of equally near ones the latest.
+   * The key that differs in the fewest parts (a setting, each within maps; an input, the code, seed, threads); of equally near ones the
+   * latest.
    * @param unknown inputs whose content is not known yet: they count as no difference
    */
   nearest(now: Components, unknown: ReadonlySet<string>): StageKey | undefined {

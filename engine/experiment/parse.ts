@@ -161,7 +161,8 @@ function convert(
   problems: Problems,
 ): Node | undefined {
   const { isAlias, isMap, isPair, isScalar, isSeq } = library();
-  const anchors = new Map<string, { node: Node; size: number }>();
+  /** undefined for what was refused: that is said, and its aliases need not be. */
+  const anchors = new Map<string, { node: Node; size: number } | undefined>();
   let aliases = 0;
   let refused = false;
   const refuse = (range: Span, message: string, hint?: string): undefined => {
@@ -180,7 +181,7 @@ function convert(
         return refuse(range, `more than ${limits.aliases} aliases`, 'write the values out, or use params');
       if (aliases > limits.aliases) return undefined;
       const target = anchors.get(at.source);
-      if (!target)
+      if (!target && !anchors.has(at.source))
         return refuse(
           range,
           `there is no anchor '&${at.source}' above this alias`,
@@ -191,8 +192,12 @@ function convert(
     if (!isScalar(at) && !isMap(at) && !isSeq(at))
       return { node: { type: 'scalar', value: null, span: span(0, 1) }, size: 1 };
     const range = rangeOf(at.range);
+    const refuseValue = (where: Span, message: string, hint: string): undefined => {
+      if (at.anchor) anchors.set(at.anchor, undefined);
+      return refuse(where, message, hint);
+    };
     if (at.tag !== undefined && !coreTags.has(at.tag))
-      return refuse(
+      return refuseValue(
         tagBefore(range),
         `the tag '${shortTag(at.tag)}' is not known`,
         'experiment files use plain YAML: text, numbers, true/false, lists and maps',
@@ -207,12 +212,12 @@ function convert(
       };
     } else made = map(at.items, range);
     if (made && made.size > limits.values)
-      return refuse(
+      return refuseValue(
         range,
         `this stands for more than ${limits.values} values once its aliases are followed`,
         'write the values out, or use params',
       );
-    if (made && at.anchor) anchors.set(at.anchor, made);
+    if (at.anchor) anchors.set(at.anchor, made);
     return made;
   };
 

@@ -34,8 +34,10 @@ export function decide(stage: string, known: Known): Decision {
   if (found && 'damaged' in found) {
     for (const { output, detail } of found.damaged) because.push({ kind: 'output-damaged', output, detail });
   } else if (found === undefined) {
-    if (nearest) because.push(...differences(nearest.components, components, unknownInputs));
-    else because.push({ kind: 'never-ran' });
+    if (nearest) {
+      if (nearest.by.stage !== stage) because.push({ kind: 'compared-with', stage: nearest.by.stage });
+      because.push(...differences(nearest.components, components, unknownInputs));
+    } else because.push({ kind: 'never-ran' });
   }
   const [first = { kind: 'never-ran' }, ...rest] = because;
   if (key === undefined) return { act: 'maybe', stage, because: [first, ...rest] };

@@ -60,7 +60,9 @@ export type Reason =
   | { kind: 'cpus-changed'; was: number; now: number }
   | { kind: 'kind-changed'; was: string; now: string }
   | { kind: 'output-damaged'; output: string; detail: string }
-  | { kind: 'upstream-runs'; stages: readonly string[] };
+  | { kind: 'upstream-runs'; stages: readonly string[] }
+  /** It has no result of its own: what follows is what differs from that stage's. */
+  | { kind: 'compared-with'; stage: string };
 
 /** `stage` is the instance's name. */
 export type Decision =

@@ -45,6 +45,7 @@ export function where(reason: Reason, stage: StageInstance, around: Surroundings
     case 'forced':
     case 'output-damaged':
     case 'upstream-runs':
+    case 'compared-with':
       return undefined;
   }
 }

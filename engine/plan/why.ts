@@ -27,6 +27,8 @@ export function say(reason: Reason): string {
         : `output ${reason.output} of the earlier result cannot be used: ${reason.detail}`;
     case 'upstream-runs':
       return `depends on ${list(stagesInWords(reason.stages))}, which must run first`;
+    case 'compared-with':
+      return `no earlier result of its own; compared with ${reason.stage}`;
     default:
       return unreachable(reason);
   }

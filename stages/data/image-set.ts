@@ -81,9 +81,12 @@ export class ImageSet implements FaceDataset {
     try {
       info = JSON.parse(readFileSync(join(folder, 'set.json'), 'utf8')) as ImageSetInfo;
     } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
       throw new StageError(
-        `${folder}: no image set: ${(error as Error).message}`,
-        'Make one with faces-render or faces-import.',
+        code === 'ENOENT' || code === 'ENOTDIR'
+          ? `${folder} is no image set: it has no set.json`
+          : `${folder} is no image set: ${message}`,
+        'Photographs become one by a stage that uses faces-import; or give the folder of another images artifact.',
       );
     }
     if (info.format !== 'cemiflow-images/1')

@@ -17,7 +17,8 @@ function someComponents(random: Random): KeyComponents {
     settings: {
       ...maybe('m', random.int(3)),
       ...maybe('list', [random.int(2), random.int(2)]),
-      ...maybe('network', { ...maybe('widths', random.int(3)), ...maybe('with.dot', null) }),
+      // Always there: a map that is missing is one difference for people, and as many as it has settings for the index.
+      network: { ...maybe('widths', random.int(3)), ...maybe('with.dot', null) },
     } as KeyComponents['settings'],
     inputs: { ...maybe('dataset', [digest()]), ...maybe('model', [digest(), digest()]) } as Record<
       string,

@@ -102,6 +102,14 @@ stages:
     |              ~~~~~~~~~~~~~~~  experiment files use plain YAML: text, numbers, true/false, lists and maps`,
   },
   {
+    what: 'anchors of values that are refused: their aliases are not missed',
+    yaml: `params: { a: &a !!python/object 1, b: *a, c: *a }
+stages: { f: { uses: faces } }`,
+    screen: `x.yaml:1:17  the tag '!!python/object' is not known
+  1 | params: { a: &a !!python/object 1, b: *a, c: *a }
+    |                 ~~~~~~~~~~~~~~~  experiment files use plain YAML: text, numbers, true/false, lists and maps`,
+  },
+  {
     what: 'an alias without an anchor',
     yaml: `params: { x: *nowhere }
 stages:

@@ -48,6 +48,15 @@ test('a changed number reruns its stage and nothing above it, and why says which
   await lab.run(pipeline(lab));
   const changed = pipeline(lab, { samples: { settings: { m: 0.1 } } });
   expect(reasons(await lab.plan(changed), 'samples')).toEqual(['with.m: 0 -> 0.1']);
+  // Another stage never ran, and says what it is compared with.
+  const more = [
+    ...pipeline(lab),
+    lab.stage('others', { settings: { m: 0.1 }, inputs: { inquiry: 'faces', model: 'oracle' } }),
+  ];
+  expect(reasons(await lab.plan(more), 'others')).toEqual([
+    'no earlier result of its own; compared with samples',
+    'with.m: 0 -> 0.1',
+  ]);
   expect(await lab.run(changed)).toEqual(['samples']);
   // Back to the number of before: that result is still there.
   expect(await lab.run(pipeline(lab))).toEqual([]);

@@ -213,7 +213,7 @@ test('an import that was stopped goes on where it was, to the same bytes', async
     checkpoint,
     progress: (done: number) => first.push(done),
   });
-  expect(first[0]).toBe(16);
+  expect(first.slice(0, 2)).toEqual([12, 16]);
   for (const output of ['images', 'verification', 'ledger'])
     expect(bytesOf(resumed.ran.outputs[output]!)).toEqual(bytesOf(whole.ran.outputs[output]!));
 
