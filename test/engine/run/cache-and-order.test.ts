@@ -1,5 +1,5 @@
 /** What runs and what does not, and in which order: through the real command. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Lab, summaryOf } from './lab.js';
@@ -150,4 +150,37 @@ test('two points that differ in nothing the stage reads are made once, and the w
   lab.go('a');
   const { status } = summaryOf(await run);
   expect(Object.values(status).sort()).toEqual(['cached', 'ok']);
+});
+
+test('what an output refers to of an outside folder is in the cache for those below', async () => {
+  await using lab = Lab.create();
+  const own = (name: string, work: string) =>
+    writeFileSync(
+      lab.path(`${name}.js`),
+      `import { readFileSync, writeFileSync } from 'node:fs';
+export const stage = {
+  kind: '${name}', summary: '-', schema: { type: 'object', additionalProperties: false, properties: {} },
+  inputs: { data: { types: 'any', description: '-' } }, outputs: { out: { type: 'files', description: '-' } },
+  seeded: false, device: false,
+  load: () => ({ run: async (context) => { ${work} } }),
+};
+`,
+    );
+  const to = (file: string) => `context.output('out') + '/${file}'`;
+  own('refer', `writeFileSync(${to('references.json')}, JSON.stringify([context.input('data').digest]));`);
+  own(
+    'follow',
+    `const [digest] = JSON.parse(readFileSync(context.input('data').path + '/references.json', 'utf8'));
+     writeFileSync(${to('seen')}, readFileSync(context.artifact(digest) + '/deep/row'));`,
+  );
+  mkdirSync(lab.path('rows/deep'), { recursive: true });
+  writeFileSync(lab.path('rows/deep/row'), 'pixels');
+  lab.write(`
+  groups: { uses: ./refer.js, inputs: { data: "path:rows" } }
+  reader: { uses: ./follow.js, inputs: { data: groups } }
+`);
+  const { status, stages } = await lab.run();
+  expect(status).toEqual({ groups: 'ok', reader: 'ok' });
+  expect(readFileSync(join(stages[1]!.outputs['out']!.path!, 'seen'), 'utf8')).toBe('pixels');
+  expect((await lab.run()).status).toEqual({ groups: 'cached', reader: 'cached' });
 });
