@@ -32,7 +32,7 @@ export interface ComparisonRow {
   std: number | null;
   /** What the model was trained on, as the first replica's card has it. */
   data: TrainingData | null;
-  /** The protocol card of the first replica, where it could be read. */
+  /** The protocol card of the first replica, where it could be read; its `seeds` are lists of all replicas' where they differ. */
   card: JsonObject | null;
   /** All replicas. */
   members: Member[];
@@ -220,7 +220,7 @@ function rowOf({ replicas, runs }: Bucket, several: boolean): ComparisonRow {
   const run = source.run.started.run;
   const measured = replicas.map((one) => metricsOf(one.source.run, one.stage));
   const averages = measured.flatMap((metrics) => metrics['avg/accuracy'] ?? []);
-  const card = source.card(stage.name);
+  const card = cardOf(replicas);
   return {
     label: several && runs.size === 1 ? `${run}:${label}` : label,
     run,
@@ -234,6 +234,18 @@ function rowOf({ replicas, runs }: Bucket, several: boolean): ComparisonRow {
     card,
     members: replicas.map((one) => ({ run: one.source.run.started.run, stage: one.stage.name })),
   };
+}
+
+function cardOf([first, ...others]: Bucket['replicas']): JsonObject | null {
+  const card = first.source.card(first.stage.name);
+  if (!card || others.length === 0) return card;
+  const seedsOf = (one: JsonObject) => (one['seeds'] ?? {}) as JsonObject;
+  const cards = [card, ...others.map((one) => one.source.card(one.stage.name)).filter((one) => one !== null)];
+  const seeds = Object.keys(seedsOf(card)).map((name) => {
+    const values = [...new Set(cards.map((one) => seedsOf(one)[name] ?? null))];
+    return [name, values.length === 1 ? values[0]! : values] as const;
+  });
+  return { ...card, seeds: Object.fromEntries(seeds) };
 }
 
 function meanOf(measured: readonly Record<string, number>[]): Record<string, number> {

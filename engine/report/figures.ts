@@ -1,8 +1,9 @@
 /** The report's plots and pictures of faces. */
 import { figure, Html, html, image, raw, section } from './page.js';
+import { pointName } from '../experiment/matrix.js';
 import type { PlannedStage } from '../journal/events.js';
 import { type Material, readJson, readPicture, readRoc } from './material.js';
-import { accuracyPlot, axisOf, drawSvg, lossPlot, rocPlot, similarityPlot } from './plots.js';
+import { accuracyPlot, axisOf, drawSvg, type LossCurve, lossPlot, rocPlot, similarityPlot } from './plots.js';
 
 /** Whether the file's `report.plots` asks for it; where it names none, all are drawn. */
 const wants = ({ run }: Material, name: string) => run.started.report.plots?.includes(name) ?? true;
@@ -34,29 +35,30 @@ export async function drawPlots(material: Material): Promise<Plot[]> {
       similarityPlot(comparison, axis),
       `Mean cosine of generated images with their inquiry image over ${axis}. Dashed: sets without ${axis}.`,
     );
-  const curves = comparison.rows.map((row) => ({ row, points: readRoc(folder(row.stage)) }));
-  const replicas = comparison.rows.some((row) => row.n > 1) ? ' Of replicas, the first.' : '';
+  const rocs = comparison.rows.map((row) => ({ row, points: readRoc(folder(row.stage)) }));
+  const first = comparison.rows.some((row) => row.n > 1) ? ' Of replicas, the first.' : '';
   for (const protocol of wants(material, 'roc') ? comparison.protocols : []) {
-    const of = curves
+    const of = rocs
       .map(({ row, points }) => ({ row, points: points.get(protocol) ?? [] }))
       .filter(({ points }) => points.length > 0);
     if (of.length > 0)
-      await draw(`roc-${protocol}`, rocPlot(of, comparison.rows, protocol), `ROC on ${protocol}.${replicas}`);
+      await draw(`roc-${protocol}`, rocPlot(of, comparison.rows, protocol), `ROC on ${protocol}.${first}`);
   }
   for (const kind of wants(material, 'loss') ? ['diffusion-train', 'fr-train'] : []) {
-    const losses = new Map(
-      [...run.series].flatMap(([stage, metrics]) =>
-        // A point is no curve.
-        run.planned.get(stage)?.kind === kind && (metrics.get('loss')?.length ?? 0) > 1
-          ? [[stage, metrics.get('loss')!]]
-          : [],
-      ),
-    );
-    if (losses.size > 0)
+    const curves = [...run.series].flatMap(([name, metrics]): LossCurve[] => {
+      const stage = run.planned.get(name);
+      const points = metrics.get('loss') ?? [];
+      // A point is no curve.
+      if (stage?.kind !== kind || points.length < 2) return [];
+      const { seed, ...point } = stage.point;
+      return [{ stage: name, series: seed === undefined ? name : pointName(stage.stage, point), points }];
+    });
+    const replicas = new Set(curves.map(({ series }) => series)).size < curves.length;
+    if (curves.length > 0)
       await draw(
         `loss-${kind}`,
-        lossPlot(losses, `loss (${kind})`),
-        `Training loss, ${kind}. Stages served by the cache have no curve here.`,
+        lossPlot(curves, `loss (${kind})`),
+        `Training loss, ${kind}. ${replicas ? 'Replicas have one colour. ' : ''}Stages served by the cache have no curve here.`,
       );
   }
   return drawn;

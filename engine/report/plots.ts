@@ -116,12 +116,13 @@ export function accuracyPlot(comparison: Comparison, axis: string): TopLevelSpec
     layer: [
       {
         data: { values: points },
-        mark: { type: 'rule', strokeWidth: 1.5 },
+        mark: { type: 'errorbar', ticks: { size: 10 }, rule: { strokeWidth: 1.5 } },
         encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color: colour },
       },
       {
         data: { values: points },
-        mark: { type: 'line', point: { size: 60, filled: true } },
+        // Small, since the bars of replicas are short.
+        mark: { type: 'line', point: { size: 16, filled: true } },
         encoding: { x, y, color: colour },
       },
       {
@@ -218,13 +219,20 @@ export function rocPlot(
   };
 }
 
-/** Training loss over steps, a line a stage, thinned to what a plot can show. */
-export function lossPlot(series: ReadonlyMap<string, readonly MetricPoint[]>, title: string): TopLevelSpec {
-  const values = [...series].flatMap(([stage, points]) => {
+export interface LossCurve {
+  stage: string;
+  /** Its name in the legend, which replicas share. */
+  series: string;
+  points: readonly MetricPoint[];
+}
+
+/** Training loss over steps, a line a stage, thinned to what a plot can show; replicas have one colour. */
+export function lossPlot(curves: readonly LossCurve[], title: string): TopLevelSpec {
+  const values = curves.flatMap(({ stage, series, points }) => {
     const every = Math.ceil(points.length / 200);
     return points
       .filter((_, i) => i % every === 0)
-      .map((point) => ({ x: point.step, y: point.value, series: stage }));
+      .map((point) => ({ x: point.step, y: point.value, stage, series }));
   });
   return {
     ...base,
@@ -234,6 +242,7 @@ export function lossPlot(series: ReadonlyMap<string, readonly MetricPoint[]>, ti
       x: { field: 'x', type: 'quantitative', title: 'step' },
       y: { field: 'y', type: 'quantitative', title, scale: { zero: false } },
       color: { field: 'series', type: 'nominal', title: null, sort: null },
+      detail: { field: 'stage', type: 'nominal' },
     },
   };
 }

@@ -124,6 +124,19 @@ test('replicas over seeds are one row: mean, sample standard deviation, count', 
   expect(rows[1]).toMatchObject({ n: 1, std: null });
 });
 
+test("a row's card has the seeds of all its replicas, once where they are the same", () => {
+  const run = journalled({
+    'score@seed=1': { kind: 'evaluate', point: { seed: 1 }, metrics: score(0.9) },
+    'score@seed=2': { kind: 'evaluate', point: { seed: 2 }, metrics: score(0.8) },
+  });
+  const card = (stage: string) => ({
+    loss: 'cosface',
+    seeds: { training: stage.endsWith('1') ? 1 : 2, data: 7 },
+  });
+  const [row] = compareRuns([{ run, card }]).rows;
+  expect(row!.card).toEqual({ loss: 'cosface', seeds: { training: [1, 2], data: 7 } });
+});
+
 test('a row shows the similarity of the set its model was trained on, under E_id and under the judge of that set', () => {
   const run = journalled({
     oracle: { kind: 'fr-train', metrics: {} },
