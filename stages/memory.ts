@@ -20,11 +20,22 @@ const base = 210 * 2 ** 20;
 /** How many copies of its weights and of its activations a stage holds at its peak: measured. */
 const held = {
   'fr-train': { weights: 14, activations: 3.8 },
-  'diffusion-train': { weights: 16, activations: 3 },
+  'diffusion-train': { weights: 16, activations: 3.8 },
 } as const;
 
-/** @returns bytes at the peak; undefined for kinds that take little more than their libraries, and programs */
-export function memoryOf(kind: string, settings: JsonObject, edge: number): number | undefined {
+/** Of E_id, whose weights stay, inside a generator's step. */
+const heldOfRecogniser = { weights: 2, activations: 1.8 };
+
+/**
+ * @param recogniser settings of the fr-train that made a generator's E_id, where it is known
+ * @returns bytes at the peak; undefined for kinds that take little more than their libraries, and programs
+ */
+export function memoryOf(
+  kind: string,
+  settings: JsonObject,
+  edge: number,
+  recogniser?: JsonObject,
+): number | undefined {
   const cost =
     kind === 'fr-train'
       ? iresnetCost(shapeOf(settings), edge)
@@ -33,8 +44,15 @@ export function memoryOf(kind: string, settings: JsonObject, edge: number): numb
         : undefined;
   const batch = settings['batch'];
   if (!cost || typeof batch !== 'number') return undefined;
-  const { weights, activations } = held[kind as keyof typeof held];
-  return base + 4 * (weights * cost.weights + activations * batch * cost.activations);
+  const bytesOf = ({ weights, activations }: Cost, copies: Cost) =>
+    4 * (copies.weights * weights + copies.activations * batch * activations);
+  const guide =
+    kind === 'diffusion-train' && recogniser && settings['method'] !== 'unconditional'
+      ? iresnetCost(shapeOf(recogniser), edge)
+      : undefined;
+  return (
+    base + bytesOf(cost, held[kind as keyof typeof held]) + (guide ? bytesOf(guide, heldOfRecogniser) : 0)
+  );
 }
 
 const shapeOf = ({ backbone, network }: JsonObject): Shape | undefined =>

@@ -85,8 +85,8 @@ export function forecast(
       });
       return sum(sizes);
     };
-    const edge = edgeOf(instance, byName);
-    const found = nearest(instance, { bytesOf, edge }, earlier, device);
+    const given = { bytesOf, edge: edgeOf(instance, byName), recogniser: recogniserOf(instance, byName) };
+    const found = nearest(instance, given, earlier, device);
     if ('because' in found) unknown.push({ name: instance.name, ...found });
     else {
       stages.set(instance.name, found.forecast);
@@ -106,7 +106,11 @@ export function expectedMemory(
   earlier: Earlier,
   device: string,
 ): number | undefined {
-  const given = { bytesOf: () => undefined, edge: edgeOf(instance, byName) };
+  const given = {
+    bytesOf: () => undefined,
+    edge: edgeOf(instance, byName),
+    recogniser: recogniserOf(instance, byName),
+  };
   const found = nearest(instance, given, earlier, device);
   return 'because' in found ? found.peakRssBytes : found.forecast.peakRssBytes;
 }
@@ -124,10 +128,20 @@ function edgeOf(instance: StageInstance, byName: ReadonlyMap<string, StageInstan
   return undefined;
 }
 
+/** The settings of the stage that makes its input model. */
+function recogniserOf(
+  { inputs }: StageInstance,
+  byName: ReadonlyMap<string, StageInstance>,
+): JsonObject | undefined {
+  const source = inputs['model']?.[0];
+  return source?.from === 'stage' ? byName.get(source.stage)?.settings : undefined;
+}
+
 /** What is known of the stage's inputs. */
 interface Given {
   bytesOf(input: string): number | undefined;
   edge: number | undefined;
+  recogniser: JsonObject | undefined;
 }
 
 interface Candidate {
@@ -140,7 +154,7 @@ interface Candidate {
 
 function nearest(
   instance: StageInstance,
-  { bytesOf, edge }: Given,
+  { bytesOf, edge, recogniser }: Given,
   earlier: Earlier,
   device: string,
 ):
@@ -149,7 +163,8 @@ function nearest(
   const { kind, declaration, settings, name } = instance;
   const asked = instance.device ?? device;
   // The estimate is of a processor's memory.
-  const estimate = edge === undefined || onCards.has(asked) ? undefined : memoryOf(kind, settings, edge);
+  const estimate =
+    edge === undefined || onCards.has(asked) ? undefined : memoryOf(kind, settings, edge, recogniser);
   const nothing = (because: string) => ({
     because,
     ...(estimate === undefined ? {} : { peakRssBytes: Math.round(estimate) }),
@@ -178,7 +193,9 @@ function nearest(
       name,
       seconds: median(taken.map((one) => one.result.by.seconds * one.scale)),
       diskBytes: sum(Object.values(outputs))!,
-      peakRssBytes: Math.max(...taken.map(({ result }) => peakFrom(result, instance, { edge, estimate }))),
+      peakRssBytes: Math.max(
+        ...taken.map(({ result }) => peakFrom(result, instance, { edge, recogniser, estimate })),
+      ),
       nearness,
       scale,
       from: { run: model.by.run, stage: model.by.stage },
@@ -197,9 +214,9 @@ const anyEdge = 112;
 function peakFrom(
   { by, components }: StageResult,
   { kind, settings }: StageInstance,
-  { edge = anyEdge, estimate }: { edge: number | undefined; estimate: number | undefined },
+  { edge = anyEdge, recogniser, estimate }: Omit<Given, 'bytesOf'> & { estimate: number | undefined },
 ): number {
-  const [now, then] = [memoryOf(kind, settings, edge), memoryOf(kind, components.settings, edge)];
+  const [now, then] = [settings, components.settings].map((some) => memoryOf(kind, some, edge, recogniser));
   const peak = by.peakRssBytes * (now !== undefined && then !== undefined ? now / then : 1);
   if (estimate === undefined || peak === 0) return Math.round(peak);
   return Math.round(Math.min(1.5 * estimate, Math.max(estimate / 1.5, peak)));

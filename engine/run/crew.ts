@@ -89,7 +89,7 @@ export function makeCrew(parts: CrewParts, needs: MemoryNeeds): RunCrew {
       if (decision.act !== 'run') throw new TypeError(`${name} is not to be run: ${decision.act}`);
       const file = logFile(journal.folder, name);
       const large = needs.warning(instance);
-      if (large !== undefined) book.tell({ type: 'warning', stage: name, text: large });
+      if (large !== undefined) book.doubt(name, large);
       running.add(name);
       started = true;
       const end = await runStage(

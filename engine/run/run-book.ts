@@ -12,6 +12,8 @@ import type { StageSummary } from './summary.js';
 export class RunBook {
   private readonly results = new Map<string, StageResult>();
   private readonly summaries = new Map<string, StageSummary>();
+  /** What was told of stages before they began. */
+  private readonly doubts = new Map<string, string>();
   /** What failed stages advise, by name. */
   readonly remedies = new Map<string, string>();
   /** Folders with what failed stages had written, by name. */
@@ -27,6 +29,12 @@ export class RunBook {
 
   /** Into the journal, then to the listener. */
   readonly tell = (event: Untimed): void => this.show(this.journal.append(event));
+
+  /** Of a stage that is about to begin. */
+  doubt(name: string, text: string): void {
+    this.doubts.set(name, text);
+    this.tell({ type: 'warning', stage: name, text });
+  }
 
   /** Of a stage that has ended well. */
   readonly outputsOf = (name: string): Readonly<Record<string, OutputRecord>> => {
@@ -53,6 +61,7 @@ export class RunBook {
         peakRssBytes: result.by.peakRssBytes,
         outputs: this.withPaths(result),
         metrics: { ...result.metrics },
+        ...warned(result.warnings),
       },
       {
         warnings: [...result.warnings],
@@ -64,6 +73,7 @@ export class RunBook {
 
   ended(name: string, key: string, end: Exclude<StageEnd, { status: 'cached' }>): void {
     const ok = end.status === 'ok';
+    const doubt = this.doubts.get(name);
     if (ok) this.results.set(name, end.result);
     else {
       if (end.remedy !== undefined) this.remedies.set(name, end.remedy);
@@ -77,6 +87,7 @@ export class RunBook {
         peakRssBytes: end.peakRssBytes,
         outputs: ok ? this.withPaths(end.result) : {},
         metrics: { ...end.metrics },
+        ...warned([...(doubt === undefined ? [] : [doubt]), ...end.warnings]),
         ...(ok ? {} : { error: end.error }),
       },
       {
@@ -140,3 +151,5 @@ export class RunBook {
     );
   }
 }
+
+const warned = (warnings: readonly string[]) => (warnings.length > 0 ? { warnings: [...warnings] } : {});

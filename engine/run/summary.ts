@@ -14,6 +14,8 @@ export interface StageSummary {
   /** `path`: the artifact's folder, read-only. */
   outputs: Record<string, { type: ArtifactType; digest: string; path: string }>;
   metrics: Record<string, number>;
+  /** What it and the engine doubt: of a cached one, what was said when it was made. Absent where there is nothing. */
+  warnings?: string[];
   /** Why it failed, was cancelled or was skipped. */
   error?: string;
 }

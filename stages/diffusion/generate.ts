@@ -239,7 +239,10 @@ function openStyleBank(context: StageContext<GenerateSettings>, { config }: Gene
       const rows = places.map(({ identity, k }) =>
         new Random(context.seed, 'style', identity, k).int(bank.count),
       );
-      const images = Float32Array.from(bank.read(rows), (value) => value / 127.5 - 1);
+      const pixels = bank.read(rows);
+      // Not Float32Array.from, which makes a list of them first.
+      const images = new Float32Array(pixels.length);
+      for (let i = 0; i < pixels.length; i++) images[i] = pixels[i]! / 127.5 - 1;
       return statistics(recogniser.tensors, tf.tensor4d(images, [places.length, height, width, 3]));
     },
     dispose: () => {

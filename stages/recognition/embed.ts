@@ -77,6 +77,7 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
   );
   // Padded to whole batches: every new shape would be compiled anew.
   const pixels = new Float32Array(batch * stride);
+  let turned: Uint8Array | undefined;
 
   const embedBatch = async (images: Uint8Array): Promise<Float32Array> => {
     for (let i = 0; i < images.length; i++) pixels[i] = brightness[images[i]!]!;
@@ -104,7 +105,8 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
         const part = images.subarray(from, from + batch * stride);
         const rows = await embedBatch(part);
         if (flip) {
-          const mirrored = await embedBatch(mirror(part, size));
+          turned ??= new Uint8Array(batch * stride);
+          const mirrored = await embedBatch(mirror(part, size, turned));
           // Summed before normalisation, as insightface does: the longer, surer embedding counts more.
           for (let i = 0; i < rows.length; i++) rows[i] = rows[i]! + mirrored[i]!;
         }

@@ -2,10 +2,15 @@
 
 /**
  * @param images uint8 [B, height, width, 3]
- * @returns the mirror images, a new array
+ * @param into   filled with the mirror images, where given
+ * @returns the mirror images
  */
-export function mirror(images: Uint8Array, width: number): Uint8Array {
-  const out = new Uint8Array(images.length);
+export function mirror(
+  images: Uint8Array,
+  width: number,
+  into: Uint8Array = new Uint8Array(images.length),
+): Uint8Array {
+  const out = into.subarray(0, images.length);
   const line = width * 3;
   for (let start = 0; start < images.length; start += line) {
     for (let x = 0; x < width; x++) {

@@ -6,8 +6,11 @@ import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { type Answer, type Arrays, type BatchRecipe, buffersOf, type Order } from './batch-server.js';
 
-/** Batches of each thread that are ready or in the making: one to be taken, one for the thread to go on with meanwhile. */
-const perThread = 2;
+/**
+ * Batches of each thread that are ready or in the making. Two would do for a thread that always has a processor; where other stages take
+ * them all, it is let wait for longer than a step. A batch is small beside what a step makes of it.
+ */
+const perThread = 4;
 /** Another thread helps where more of the time than this was spent waiting ... */
 const muchWaiting = 0.05;
 /** ... for so long. */

@@ -1,8 +1,20 @@
 /** The estimate of memory beside peaks that were measured (ONNX Runtime, one thread). */
 import { expect, test } from 'vitest';
+import type { JsonObject } from '../../stages/contract.js';
 import { memoryOf } from '../../stages/registry.js';
 
-test.each([
+interface Case {
+  what: string;
+  kind: string;
+  edge: number;
+  settings: JsonObject;
+  recogniser?: JsonObject;
+  mib: number;
+}
+
+const unet = { base: 32, multipliers: [1, 2, 3], blocks: 1, decoder: 'light' };
+
+test.each<Case>([
   {
     what: 'IR-SE50, 2 images',
     kind: 'fr-train',
@@ -25,6 +37,35 @@ test.each([
     mib: 3966,
   },
   {
+    what: 'IR-SE50, 4 images',
+    kind: 'fr-train',
+    edge: 112,
+    settings: { backbone: 'irse50', batch: 4 },
+    mib: 2907,
+  },
+  {
+    what: 'R18, 8 images',
+    kind: 'fr-train',
+    edge: 112,
+    settings: { backbone: 'ir18', batch: 8 },
+    mib: 2402,
+  },
+  {
+    what: 'UNet 32/64/96, 8 images',
+    kind: 'diffusion-train',
+    edge: 112,
+    settings: { method: 'unconditional', unet, batch: 8 },
+    mib: 1997,
+  },
+  {
+    what: 'UNet 32/64/96, 8 images, E_id an R18',
+    kind: 'diffusion-train',
+    edge: 112,
+    settings: { method: 'cemiface', unet, batch: 8 },
+    recogniser: { backbone: 'ir18' },
+    mib: 2731,
+  },
+  {
     what: 'small, 128 images',
     kind: 'fr-train',
     edge: 32,
@@ -38,8 +79,8 @@ test.each([
     settings: { backbone: 'small', batch: 512 },
     mib: 782,
   },
-])('$kind, $edge px, $what: within a third of $mib MiB', ({ kind, edge, settings, mib }) => {
-  const ratio = memoryOf(kind, settings, edge)! / 2 ** 20 / mib;
+])('$kind, $edge px, $what: within a third of $mib MiB', ({ kind, edge, settings, recogniser, mib }) => {
+  const ratio = memoryOf(kind, settings, edge, recogniser)! / 2 ** 20 / mib;
   expect(ratio).toBeGreaterThan(3 / 4);
   expect(ratio).toBeLessThan(4 / 3);
 });

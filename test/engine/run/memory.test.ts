@@ -1,5 +1,6 @@
 /** What stages take is measured with all that they start, and what does not fit is said in words. */
 import { expect, test } from 'vitest';
+import type { RunSummary } from '../../../engine/run/summary.js';
 import { tooLarge } from '../../../engine/run/memory-need.js';
 import { Lab } from './lab.js';
 
@@ -34,4 +35,30 @@ test('the memory of a command is that of all its processes, in the result, in sh
   const { stages } = await lab.run();
   expect(stages[0]!.peakRssBytes).toBeGreaterThan(180 * 2 ** 20);
   expect((await lab.cemiflow('show')).stdout).toMatch(/heavy .*\d{3} MiB/);
+});
+
+test('a training that will not fit is told of before it starts: by plan, on the screen of run, and in its JSON', async () => {
+  await using lab = Lab.create();
+  // The set has four people: the training ends before it takes any memory.
+  lab.write(`
+  faces: { uses: faces-render, with: { identities: 4, perIdentity: 2, size: 112 } }
+  fr: { uses: fr-train, inputs: { dataset: faces }, with: { batch: 90000, steps: 1, subset: { identities: 5, perIdentity: 1 } } }
+`);
+  const said = /about \S+ TiB of memory expected, and .+ are available\. Lower its with\.batch \(now 90000\)/;
+  const plan = await lab.cemiflow('plan', 'x.yaml', '--json');
+  const { forecast } = JSON.parse(plan.stdout) as { forecast: { tooLarge: { name: string }[] } };
+  expect(forecast.tooLarge.map(({ name }) => name)).toEqual(['fr']);
+
+  const { stdout, stderr } = await lab.cemiflow('run', 'x.yaml', '--json');
+  const { stages } = JSON.parse(stdout) as RunSummary;
+  const fr = stages.find(({ name }) => name === 'fr')!;
+  expect(fr.error).toContain('5 people, and the data set has 4');
+  expect(fr.warnings).toEqual([expect.stringMatching(said)]);
+  expect(stderr).toMatch(said);
+  const { order } = await lab.journal();
+  expect(order.slice(order.indexOf('warning fr'))).toEqual([
+    'warning fr',
+    'stage-started fr',
+    'stage-ended fr',
+  ]);
 });
