@@ -58,6 +58,7 @@ export class Authority {
 
   private openssl(...words: string[]): void {
     const { status, stderr, error } = spawnSync('openssl', words, { cwd: this.folder, encoding: 'utf8' });
-    if (status !== 0) throw error ?? new Error(stderr);
+    if (error) throw new Error('openssl must be on the PATH: apt-get install openssl', { cause: error });
+    if (status !== 0) throw new Error(stderr);
   }
 }
