@@ -23,7 +23,7 @@ export const [trackingDelivery, trackingDeliveryOne] = [4, 1].map((workers): Ben
 const points = 100_000;
 /** MLflow's client sends each of these by itself, which takes too long for all. */
 const oneByOne = 1000;
-const asynchronous = 5000;
+const asynchronous = 2000;
 
 async function besidePython(server: MlflowServer, scratch: string): Promise<Measured> {
   const told = Array.from({ length: points }, (_, i) => ({
@@ -57,7 +57,7 @@ async function besidePython(server: MlflowServer, scratch: string): Promise<Meas
   const batches: { seconds: number; call: number }[] = [];
   const [seconds] = await race([ours, { run: () => batches.push(peer('log_batch', points)) }], {
     rounds: 3,
-    seconds: 70,
+    seconds: 35,
     // Each of the server's processes loads what it needs at its first call.
     warmUp: true,
   });
