@@ -1,6 +1,9 @@
 /** Runs delivered to a real MLflow server and read back with MLflow's own client. Slow; `npm run test:mlflow`. */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readJournal } from '../../engine/journal/reader.js';
 import { Lab } from '../engine/run/lab.js';
@@ -76,6 +79,8 @@ function journaled(stage: string): Record<string, [number, number, number][]> {
   return points;
 }
 
+const sha256 = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+
 const byName = (runs: readonly ServerRun[], name: string): ServerRun => {
   const found = runs.filter((run) => run.name === name);
   expect(found).toHaveLength(1);
@@ -115,9 +120,91 @@ test('what arrives is what the journal holds, value by value', async () => {
     ['faces.images', expect.stringMatching(/^[0-9a-f]{36}$/)],
   ]);
   expect(parent.params['long']).toHaveLength(6000);
-  expect(parent.files).toEqual(expect.arrayContaining(['experiment.yaml', 'parameters.yaml', 'report.html']));
+  expect(Object.keys(parent.files)).toEqual(
+    expect.arrayContaining(['experiment.yaml', 'parameters.yaml', 'report.html']),
+  );
   expect(parent.tags['mlflow.note.content']).toContain('| say@k=1 | ok |');
 }, 120_000);
+
+test('models and pictures arrive byte for byte: a model with its run, pictures by the step of their point', async () => {
+  const face = (k: number) => lab.path(`face${k}.png`);
+  for (const k of [1, 2, 3])
+    await sharp({ create: { width: 600, height: 300, channels: 3, background: { r: 80 * k, g: 0, b: 90 } } })
+      .png()
+      .toFile(face(k));
+  writeFileSync(
+    lab.path('x.yaml'),
+    `name: pictured
+stages:
+  faces:
+    uses: faces-render
+    with: { size: 16, identities: 8, perIdentity: 4, verification: { identities: 20, pairs: 40, folds: 2 } }
+  fr:
+    uses: fr-train
+    inputs: { dataset: faces }
+    with:
+      backbone: custom
+      network: { widths: [8, 8], blocks: [1, 1], stemStride: 2, embeddingSize: 16 }
+      batch: 8
+      steps: 3
+      onCollapse: warn
+  score: { uses: evaluate, inputs: { model: fr, verification: faces.verification } }
+  look:
+    uses: command
+    matrix: { k: [3, 1, 2] }
+    with:
+      run: "cp face\${{ matrix.k }}.png \${{ outputs.out }}/sample.png"
+      outputs: { out: files }
+      code: [face1.png, face2.png, face3.png]
+`,
+  );
+  const { stages } = await lab.run();
+  const runs = server.readBack('pictured');
+  const parent = runs.find(({ tags }) => tags['cemiflow.stage'] === '')!;
+
+  const fr = byName(runs, 'fr');
+  const { path, digest } = stages.find(({ name }) => name === 'fr')!.outputs['model']!;
+  const files = Object.fromEntries(readdirSync(path).map((name) => [name, sha256(join(path, name))]));
+  expect(Object.keys(files)).toContain('model.safetensors');
+  expect(fr.models).toEqual([
+    {
+      ...{ id: expect.any(String), name: 'fr', run: fr.id, type: 'fr-train', status: 'READY', files },
+      params: expect.objectContaining({ steps: '3', 'network.embeddingSize': '16' }),
+      tags: expect.objectContaining({ 'cemiflow.sha256': digest, 'cemiflow.stage': 'fr' }),
+    },
+  ]);
+  expect(fr.made).toEqual([fr.models[0]!.id]);
+  expect(byName(runs, 'score').uses).toEqual(fr.made);
+
+  // MLflow's image view shows what is called so: key, step, time, id.
+  const pictures = (run: ServerRun) =>
+    Object.entries(run.files).flatMap(([path, digest]) => {
+      const [, key, step] =
+        /^images\/(\w+)\+step\+(\d+)\+timestamp\+\d{13}\+[0-9a-f-]{36}\.png$/.exec(path) ?? [];
+      return key === undefined ? [] : [{ key, step, digest }];
+    });
+  const inOrder = [3, 1, 2].map((k, i) => ({ key: 'look', step: String(i), digest: sha256(face(k)) }));
+  expect(pictures(parent).sort((a, b) => Number(a.step) - Number(b.step))).toEqual(inOrder);
+  expect(pictures(byName(runs, 'look@k=1'))).toEqual([{ ...inOrder[1], step: '0' }]);
+  expect(parent.tags['mlflow.loggedImages']).toBe('true');
+  const small = Object.keys(parent.files).filter((path) => path.endsWith('+compressed.webp'));
+  expect(small).toHaveLength(3);
+  for (const path of small) {
+    const shown = await fetch(
+      `${server.uri}/get-artifact?run_uuid=${parent.id}&path=${encodeURIComponent(path)}`,
+    );
+    const { format, width, height } = await sharp(Buffer.from(await shown.arrayBuffer())).metadata();
+    expect({ format, width, height }).toEqual({ format: 'webp', width: 256, height: 128 });
+  }
+  const plots = Object.keys(parent.files).filter((path) => /^plots\/[\w.-]+\.svg$/.test(path));
+  expect(plots.length).toBeGreaterThan(0);
+  for (const path of plots) {
+    const shown = await fetch(
+      `${server.uri}/get-artifact?run_uuid=${parent.id}&path=${encodeURIComponent(path)}`,
+    );
+    expect(await shown.text()).toMatch(/^<svg[^]*<\/svg>\s*$/);
+  }
+}, 240_000);
 
 test('a server that is killed and comes back in the middle of a run has every point once', async () => {
   write('restarted', 6000, 60);

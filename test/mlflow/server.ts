@@ -26,7 +26,23 @@ export interface ServerRun {
   /** Step, time in milliseconds, value as Python prints it. */
   metrics: Record<string, [number, number, string][]>;
   datasets: [string, string][];
-  files: string[];
+  /** SHA-256 by path below the run's artifacts. */
+  files: Record<string, string>;
+  /** Logged models whose source it is. */
+  models: ServerModel[];
+  /** Ids of models that it has read, and has made. */
+  uses: string[];
+  made: string[];
+}
+
+export interface ServerModel {
+  id: string;
+  name: string;
+  type: string;
+  status: string;
+  params: Record<string, string>;
+  tags: Record<string, string>;
+  files: Record<string, string>;
 }
 
 export class MlflowServer {
