@@ -65,6 +65,7 @@ await compiled([
   ...(await files('test/kill', '.ts')),
   // The benchmarks of tracking need a server.
   'test/mlflow/server.ts',
+  'test/engine/tracking/stand-in.ts',
 ]);
 await compiled([await writeValidators('dist')]);
 await bundleCommandLine('dist');
