@@ -61,18 +61,12 @@ export function multiply(a: Symbolic, b: Symbolic): Symbolic {
   const { graph, dtype } = a;
   const [x, y] = [a.uniform, b.uniform];
   if (x !== undefined && y !== undefined) return fill(graph, shape, folded(x * y, dtype), dtype);
-  for (const [factor, other] of [
-    [a, b],
-    [b, a],
-  ] as const) {
+  for (const [factor, other] of bothWays(a, b)) {
     if (factor.uniform === 0) return fill(graph, shape, 0, dtype);
     if (factor.uniform === 1) return expanded(other, shape);
     if (factor.mask) return elementwise('Where', [factor.mask, other, scalarOf(graph, 0, dtype)], dtype);
   }
-  for (const [factor, other] of [
-    [a, b],
-    [b, a],
-  ] as const)
+  for (const [factor, other] of bothWays(a, b))
     if (graph.target.fused && isSame(factor.sigmoidOf, other))
       // x sigmoid(x)
       return mapped(other, graph.emit('QuickGelu', [other.name], { alpha: float(1) }, 'com.microsoft'));
@@ -81,6 +75,12 @@ export function multiply(a: Symbolic, b: Symbolic): Symbolic {
     product.scaled = a.size > b.size ? { map: a, factor: b } : { map: b, factor: a };
   return product;
 }
+
+/** The operands of what commutes, in either order. */
+const bothWays = (a: Symbolic, b: Symbolic): readonly (readonly [Symbolic, Symbolic])[] => [
+  [a, b],
+  [b, a],
+];
 
 /** Whether both are the same array, seen alike. */
 function isSame(a: Symbolic | undefined, b: Symbolic): boolean {
@@ -141,15 +141,9 @@ export function add(a: Symbolic, b: Symbolic): Symbolic {
   if (x !== undefined && y !== undefined) return fill(a.graph, shape, folded(x + y, a.dtype), a.dtype);
   if (x === 0) return expanded(b, shape);
   if (y === 0) return expanded(a, shape);
-  for (const [sum, bias] of [
-    [a, b],
-    [b, a],
-  ] as const)
+  for (const [sum, bias] of bothWays(a, b))
     if (sum.withBias && bias.rank === 1 && bias.size === sum.shape[3]) return sum.withBias(bias);
-  for (const [product, term] of [
-    [a, b],
-    [b, a],
-  ] as const) {
+  for (const [product, term] of bothWays(a, b)) {
     const one = product.scaled && affine(product.scaled, term);
     if (one) return one;
   }

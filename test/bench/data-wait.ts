@@ -1,11 +1,8 @@
 /** How long the device waits for batches while the quickstart's networks are trained: real runs, on each number of threads. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from '../../engine/cli/invocation.js';
 import type { RunSummary } from '../../engine/run/summary.js';
 import type { Benchmark } from './benchmark.js';
 import { quickstart, settingsOf } from './networks.js';
+import { runOnce } from './run-once.js';
 import { makeScratch, removeScratch } from './scratch.js';
 
 export const dataWait: Benchmark = {
@@ -53,16 +50,7 @@ export const dataWait: Benchmark = {
 function run(experiment: object): RunSummary {
   const folder = makeScratch();
   try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'data-wait.yaml'), JSON.stringify(experiment));
-    const program = join(packageRoot, 'dist/engine/cli/main.js');
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [program, 'run', 'data-wait.yaml', '--json', '-j', '1', '--device', 'onnx'],
-      { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 28 },
-    );
-    if (status !== 0) throw new Error(`the run ended with ${status}: ${stderr.slice(-2000)}`);
-    return JSON.parse(stdout) as RunSummary;
+    return runOnce(folder, JSON.stringify(experiment));
   } finally {
     removeScratch(folder);
   }

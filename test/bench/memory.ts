@@ -2,17 +2,15 @@
  * Peak memory of every stage that reads or writes sets of images, with 1,000, 10,000 and 100,000 of them: real runs, each stage in its
  * process. Networks are tiny and images of 16 px, so that what is seen is what the images cost.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { packageRoot } from '../../engine/cli/invocation.js';
-import type { RunSummary } from '../../engine/run/summary.js';
 import { ImageSetWriter } from '../../stages/data/image-set.js';
 import type { SetProvenance } from '../../stages/data/provenance.js';
 import { VerificationWriter } from '../../stages/data/verification-set.js';
 import { Random } from '../../stages/tensors/random.js';
 import type { Benchmark, Measured } from './benchmark.js';
+import { runOnce } from './run-once.js';
 import { makeScratch, removeScratch } from './scratch.js';
 
 const counts = [1000, 10_000, 100_000];
@@ -91,18 +89,6 @@ function measured(peaks: ReadonlyMap<string, readonly number[]>): Measured {
     table: { head, rows },
     notes: [`An image has ${stride} bytes of pixels; ${each} are of one person.`],
   };
-}
-
-function runOnce(folder: string, text: string): RunSummary {
-  writeFileSync(join(folder, 'memory.yaml'), text);
-  const program = join(packageRoot, 'dist/engine/cli/main.js');
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [program, 'run', 'memory.yaml', '--json', '-j', '1', '--device', 'onnx'],
-    { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 28 },
-  );
-  if (status !== 0) throw new Error(`the run ended with ${status}: ${stderr.slice(-2000)}`);
-  return JSON.parse(stdout) as RunSummary;
 }
 
 /** A set, the same pictures as photographs, and pairs of as many images. */
