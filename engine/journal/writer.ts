@@ -31,8 +31,8 @@ export type Untimed<T = JournalEvent> = T extends unknown ? Omit<T, 'at'> : neve
 export interface JournalWriter {
   run: string;
   folder: string;
-  /** Returns the event as written. */
-  append(event: Untimed): JournalEvent;
+  /** Returns the event as written. @param at milliseconds since 1970, where that is not now */
+  append(event: Untimed, at?: number): JournalEvent;
   close(): void;
 }
 
@@ -58,8 +58,8 @@ export function createJournal(runsDir: string, composed: string): JournalWriter 
   return {
     run,
     folder,
-    append(event) {
-      const timed = { at: new Date().toISOString(), ...event } as JournalEvent;
+    append(event, at = Date.now()) {
+      const timed = { at: new Date(at).toISOString(), ...event } as JournalEvent;
       inWordsOfTrouble(folder, () => {
         // One write a line: a crash tears at most the last line.
         writeSync(file, `${JSON.stringify(timed)}\n`);

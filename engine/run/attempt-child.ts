@@ -12,14 +12,45 @@ import {
   StageError,
 } from '../../stages/contract.js';
 import { classOfError, FULL_DISK } from './failure.js';
-import type { FromAttempt, Job, ToAttempt } from './messages.js';
+import type { FromAttempt, Job, Metric, ToAttempt } from './messages.js';
 
 /** Progress is for eyes: ten times a second is plenty. */
 const progressMilliseconds = 100;
+/**
+ * Metrics go out together: a message costs the stage as much as a dozen of them, and wakes the engine. A kill -9 of this process takes
+ * those of its last moment, as it takes the work since the last checkpoint.
+ */
+const gatherMilliseconds = 50;
+const gatheredAtMost = 500;
 
 const cancelled = new AbortController();
 
+let waiting: Metric[] = [];
+let gathering: NodeJS.Timeout | undefined;
+
+function tellMetric(metric: Metric): void {
+  waiting.push(metric);
+  // A stage that computes without a pause gives no timer its turn.
+  if (waiting.length >= gatheredAtMost || metric.at - waiting[0]!.at >= gatherMilliseconds) tellWaiting();
+  else gathering ??= setTimeout(tellWaiting, gatherMilliseconds);
+}
+
+function tellWaiting(): void {
+  clearTimeout(gathering);
+  gathering = undefined;
+  if (waiting.length === 0) return;
+  const metrics = waiting;
+  waiting = [];
+  send({ type: 'metrics', metrics });
+}
+
+/** In the order of the calls, with metrics that wait before it. */
 function tell(message: FromAttempt, sent?: () => void): void {
+  tellWaiting();
+  send(message, sent);
+}
+
+function send(message: FromAttempt, sent?: () => void): void {
   process.send?.(message, undefined, undefined, () => sent?.());
 }
 
@@ -27,6 +58,8 @@ function tell(message: FromAttempt, sent?: () => void): void {
 const peakRssBytes = () => process.resourceUsage().maxRSS * 1024;
 
 process.on('disconnect', () => process.exit(1));
+// A stage may end its process itself.
+process.on('exit', tellWaiting);
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 process.on('message', (message: ToAttempt) => {
@@ -125,7 +158,7 @@ function contextOf(job: Job): StageContext {
     metric(name, value, step) {
       // JSON would turn NaN into null, and a diverged loss into silence.
       if (!Number.isFinite(value)) tell({ type: 'warning', text: `metric ${name} is ${value}` });
-      else tell({ type: 'metric', name, value, ...(step === undefined ? {} : { step }) });
+      else tellMetric({ name, value, ...(step === undefined ? {} : { step }), at: Date.now() });
     },
     log: (line) => tell({ type: 'log', line }),
     warn: (text) => tell({ type: 'warning', text }),

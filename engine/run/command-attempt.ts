@@ -95,7 +95,7 @@ export const runCommand: Executor = async (job, environment, mark, listener) => 
 
   function tellMetric(line: string): void {
     const metric = asMetric(line);
-    if (metric) listener.metric(metric.name, metric.value, metric.step);
+    if (metric) listener.metric({ ...metric, at: Date.now() });
   }
 
   async function end(): Promise<AttemptEnd> {

@@ -133,8 +133,7 @@ export function makeCrew(parts: CrewParts, needs: MemoryNeeds): RunCrew {
           log,
         }),
       progress: (progress) => book.show({ type: 'progress', stage, ...progress }),
-      metric: (name, value, step) =>
-        book.tell({ type: 'metric', stage, name, value, ...(step === undefined ? {} : { step }) }),
+      metric: ({ at, ...metric }) => book.tell({ type: 'metric', stage, ...metric }, at),
       log: (lines) => book.show({ type: 'log', stage, lines }),
       warning: (text) => book.tell({ type: 'warning', stage, text }),
       waiting: (text) => book.show({ type: 'waiting', stage, text }),

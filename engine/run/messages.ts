@@ -27,9 +27,20 @@ export type ToAttempt =
   /** Write a checkpoint and end. */
   | { type: 'cancel'; reason: string };
 
+/** A value of a metric. */
+export interface Metric {
+  name: string;
+  /** Finite. */
+  value: number;
+  step?: number;
+  /** When it was told, in milliseconds since 1970. */
+  at: number;
+}
+
 export type FromAttempt =
   | { type: 'progress'; done: number; total: number; note?: string }
-  | { type: 'metric'; name: string; value: number; step?: number }
+  /** In the order they were told. */
+  | { type: 'metrics'; metrics: Metric[] }
   | { type: 'log'; line: string }
   | { type: 'warning'; text: string }
   /** What stages/tensors opened. */
@@ -53,7 +64,7 @@ export interface Progress {
 /** What an attempt tells while it runs; the executor calls these in order. */
 export interface AttemptListener {
   progress(progress: Progress): void;
-  metric(name: string, value: number, step?: number): void;
+  metric(metric: Metric): void;
   /** One or more whole lines for the stage's log. */
   log(lines: string): void;
   warning(text: string): void;

@@ -41,8 +41,8 @@ export const runInNode: Executor = (job, environment, mark, listener) => {
         const { type: _, ...progress } = message;
         return listener.progress(progress);
       }
-      case 'metric':
-        return listener.metric(message.name, message.value, message.step);
+      case 'metrics':
+        return message.metrics.forEach((metric) => listener.metric(metric));
       case 'log':
         return listener.log(message.line);
       case 'warning':

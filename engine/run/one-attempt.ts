@@ -35,10 +35,10 @@ export async function oneAttempt(
     warnings.push(text);
     listener.warning(text);
   };
-  const metrics = new MetricFlow((name, value, step) => listener.metric(name, value, step), warning);
+  const metrics = new MetricFlow((metric) => listener.metric(metric), warning);
   const listening: AttemptListener = {
     progress: (progress) => listener.progress(progress),
-    metric: (name, value, step) => metrics.take(name, value, step),
+    metric: (metric) => metrics.take(metric),
     log(lines) {
       log.write(lines);
       listener.log(lines);

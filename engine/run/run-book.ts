@@ -27,8 +27,8 @@ export class RunBook {
     readonly show: (event: RunEvent) => void,
   ) {}
 
-  /** Into the journal, then to the listener. */
-  readonly tell = (event: Untimed): void => this.show(this.journal.append(event));
+  /** Into the journal, then to the listener. @param at milliseconds since 1970, where that is not now */
+  readonly tell = (event: Untimed, at?: number): void => this.show(this.journal.append(event, at));
 
   /** Of a stage that is about to begin. */
   doubt(name: string, text: string): void {

@@ -11,7 +11,7 @@ import type { Experiment, FailureClass, Retry, StageInstance } from '../experime
 import type { Decision, OutputRecord, StageResult } from '../plan/plan.js';
 import type { GpuHolder, GpuLease, GpuLeases } from './gpus.js';
 import { changedInput } from './changed-input.js';
-import type { AttemptEnd, Progress } from './messages.js';
+import type { AttemptEnd, Metric, Progress } from './messages.js';
 import { oneAttempt } from './one-attempt.js';
 import { openLog, type StageLog } from './stage-log.js';
 
@@ -21,7 +21,7 @@ const longestBackoffSeconds = 600;
 export interface StageListener {
   started(attempt: number): void;
   progress(progress: Progress): void;
-  metric(name: string, value: number, step?: number): void;
+  metric(metric: Metric): void;
   /** One or more lines. */
   log(lines: string): void;
   warning(text: string): void;
