@@ -11,5 +11,7 @@ export type FromCourier =
   | { type: 'say'; text: string }
   | { type: 'down'; text: string; remedy?: string }
   | { type: 'up' }
+  /** The server has answered something in the last second. */
+  | { type: 'answered' }
   /** `metrics` counts the points that were delivered. */
   | { type: 'ended'; complete: boolean; metrics: number; trouble?: string };

@@ -14,62 +14,67 @@ import { serverAccess, TrackingSettingsError } from './server-settings.js';
 setPriority(10);
 
 const hurry = new AbortController();
-const say = (message: FromCourier) => {
-  if (process.connected) process.send?.(message);
-};
+/** Several deliveries may find the same. */
+const said = new Set<string>();
+/** @returns when it is on its way; an engine that is killed at this moment does not matter */
+async function say(message: FromCourier): Promise<void> {
+  if (!process.connected || (message.type === 'say' && said.has(message.text))) return;
+  if (message.type === 'say') said.add(message.text);
+  await new Promise<unknown>((resolve) => process.send!(message, resolve));
+}
 
 // A Ctrl-C reaches every process of the terminal; when to stop is for the engine to say.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => hurry.abort());
 process.on('message', (message: ToCourier) => {
   if (message.type === 'finish') hurry.abort();
-  else
-    run(message).then(
-      ({ complete, metrics, trouble }) => end({ complete, metrics, trouble: trouble?.message }),
-      (error: unknown) => end({ complete: false, metrics: 0, trouble: (error as Error).message }),
-    );
+  else void run(message).finally(() => process.exit(0));
 });
 
-function end({
-  trouble,
-  ...rest
-}: {
-  complete: boolean;
-  metrics: number;
-  trouble: string | undefined;
-}): void {
-  const message: FromCourier = { type: 'ended', ...rest, ...(trouble === undefined ? {} : { trouble }) };
-  if (!process.connected) process.exit(0);
-  process.send?.(message, () => process.exit(0));
+async function run({ runsDir, folder, target }: Extract<ToCourier, { type: 'begin' }>): Promise<void> {
+  const client = clientOf(target.uri);
+  if (!client) return say({ type: 'ended', complete: false, metrics: 0 });
+  const common = { client, target, say: (text: string) => void say({ type: 'say', text }) };
+  // The engine waits for its own run only.
+  const main = deliverOwn(runsDir, folder, common).then(
+    ({ complete, metrics, trouble }) => ended({ complete, metrics }, trouble?.message),
+    (error: unknown) => ended({ complete: false, metrics: 0 }, (error as Error).message),
+  );
+  await Promise.allSettled([main, reconcile(runsDir, folder, common)]);
+  client.close();
 }
 
-async function run({ runsDir, folder, target }: Extract<ToCourier, { type: 'begin' }>): Promise<Delivered> {
-  const client = clientOf(target.uri);
-  if (!client) return { complete: false, metrics: 0, page: undefined };
-  const common = { client, target, say: (text: string) => say({ type: 'say', text }) };
+const ended = (how: { complete: boolean; metrics: number }, trouble: string | undefined) =>
+  say({ type: 'ended', ...how, ...(trouble === undefined ? {} : { trouble }) });
+
+type Common = Pick<Parameters<typeof deliverRun>[0], 'client' | 'target' | 'say'>;
+
+async function deliverOwn(runsDir: string, folder: string, common: Common): Promise<Delivered> {
   const lock = await takeDelivery(folder);
   try {
-    const main = deliverRun({
+    return await deliverRun({
       ...common,
       folder,
       extras: extrasOf(runsDir, folder),
-      page: (url) => say({ type: 'page', url }),
+      page: (url) => void say({ type: 'page', url }),
       down,
-      up: () => say({ type: 'up' }),
+      up: () => void say({ type: 'up' }),
       hurry: hurry.signal,
     });
-    const [delivered] = await Promise.all([main, reconcile(runsDir, folder, common)]);
-    return delivered;
   } finally {
     await lock.release();
-    client.close();
   }
 }
 
 /** undefined where the settings of how to talk to the server cannot be used; that is said. */
 function clientOf(uri: string): MlflowClient | undefined {
   try {
-    return mlflowClient(uri, serverAccess(process.env));
+    let told = 0;
+    return mlflowClient(uri, serverAccess(process.env), () => {
+      if (performance.now() - told < 1000) return;
+      told = performance.now();
+      void say({ type: 'answered' });
+    });
   } catch (error) {
     if (!(error instanceof TrackingSettingsError)) throw error;
     down(error);
@@ -78,15 +83,11 @@ function clientOf(uri: string): MlflowClient | undefined {
 }
 
 function down({ message, remedy }: { message: string; remedy?: string | undefined }): void {
-  say({ type: 'down', text: message, ...(remedy === undefined ? {} : { remedy }) });
+  void say({ type: 'down', text: message, ...(remedy === undefined ? {} : { remedy }) });
 }
 
 /** Earlier runs to the same server whose engine or courier was killed: they get the rest, and their final status. */
-async function reconcile(
-  runsDir: string,
-  own: string,
-  common: Pick<Parameters<typeof deliverRun>[0], 'client' | 'target' | 'say'>,
-): Promise<void> {
+async function reconcile(runsDir: string, own: string, common: Common): Promise<void> {
   for (const { folder, target } of unfinishedDeliveries(runsDir)) {
     if (hurry.signal.aborted || folder === own || target.uri !== common.target.uri) continue;
     const lock = await takeDelivery(folder, hurry.signal).catch(() => undefined);

@@ -37,19 +37,21 @@ export const cursorFile = (runFolder: string, { uri, experiment }: TrackingTarge
 
 /** The cursor of that server, a new one where there is none. Should one be lost, the runs are found on the server, and read back. */
 export function readCursor(runFolder: string, target: TrackingTarget): Cursor {
-  return (
-    parse(cursorFile(runFolder, target)) ?? {
-      format,
-      ...target,
-      runs: {},
-      models: {},
-      acknowledged: 0,
-      sending: 0,
-      complete: false,
-      refused: {},
-    }
-  );
+  return parse(cursorFile(runFolder, target)) ?? newCursor(target);
 }
+
+/** Of a server that has nothing yet. */
+export const newCursor = ({ uri, experiment }: TrackingTarget): Cursor => ({
+  format,
+  uri,
+  experiment,
+  runs: {},
+  models: {},
+  acknowledged: 0,
+  sending: 0,
+  complete: false,
+  refused: {},
+});
 
 /** All servers that the run was or is being delivered to. */
 export function cursorsOf(runFolder: string): Cursor[] {

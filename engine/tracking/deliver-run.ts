@@ -1,10 +1,10 @@
 /** Delivers a run to its end, or as far as the server lets it: what the courier of a run at work and `cemiflow sync` both do. */
 import { readdirSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Lock, takeLock } from '../cache/lock.js';
 import { engineLives, reportFile } from '../journal/run-folder.js';
-import { readCursor, trackingFolder } from './cursor.js';
+import { type Cursor, newCursor, readCursor, trackingFolder } from './cursor.js';
 import { type MlflowClient, TrackingError } from './mlflow-client.js';
 import { RunDelivery } from './run-delivery.js';
 import type { RunExtras } from './run-extras.js';
@@ -50,9 +50,21 @@ export function takeDelivery(folder: string, signal?: AbortSignal): Promise<Lock
 
 /** @throws Error on the disk only; the server's trouble comes back as `trouble`. The caller holds the delivery's lock. */
 export async function deliverRun(options: DeliverOptions): Promise<Delivered> {
-  const { client, folder, target, extras, say, hurry } = options;
+  const { client, folder, target, say, down } = options;
   sweep(folder);
   const cursor = readCursor(folder, target);
+  let delivered = await deliverFrom(cursor, options);
+  // Runs that are there still, or again, are found and read back.
+  if (delivered.trouble?.kind === 'not-found' && Object.keys(cursor.runs).length > 0) {
+    say(`${client.uri} no longer has what it was sent of ${basename(folder)}: that is sent anew`);
+    delivered = await deliverFrom(newCursor(target), options);
+  }
+  if (delivered.trouble?.kind === 'not-found') down?.(delivered.trouble);
+  return delivered;
+}
+
+async function deliverFrom(cursor: Cursor, options: DeliverOptions): Promise<Delivered> {
+  const { client, folder, extras, say, hurry } = options;
   const delivery = new RunDelivery({ client, folder, cursor, extras, say });
   let page: string | undefined;
   const result = (trouble?: TrackingError): Delivered => ({
@@ -96,7 +108,8 @@ function persistence({ attempts = Infinity, hurry, down, up }: DeliverOptions) {
         failures = 0;
         return value;
       } catch (error) {
-        if (!(error instanceof TrackingError)) throw error;
+        // What is not there may be made once more: that is not for here.
+        if (!(error instanceof TrackingError) || error.kind === 'not-found') throw error;
         if (failures++ === 0) down?.(error);
         if (!passing.has(error.kind) || failures >= attempts) throw error;
         // A connection that broke may be all there is to it; a server that is down does not come back for being asked again.

@@ -1,8 +1,9 @@
 /** The runs on the server that make up one run of cemiflow, and their experiment: found there or made, each once, and remembered in the cursor. */
 import { userInfo } from 'node:os';
 import { type Cursor, writeCursor } from './cursor.js';
-import { type KeyValue, mlflow, type RunInfo, type RunStatus } from './mlflow-api.js';
-import { type MlflowClient, TrackingError } from './mlflow-client.js';
+import { shortened } from './fitting.js';
+import { type KeyValue, lengths, mlflow, type RunInfo, type RunStatus } from './mlflow-api.js';
+import { type MlflowClient, noMlflow, TrackingError } from './mlflow-client.js';
 import { identity, milliseconds, tags } from './run-mapping.js';
 
 export class DeliveredRuns {
@@ -33,10 +34,11 @@ export class DeliveredRuns {
   ): Promise<{ id: string; found: boolean }> {
     const { client, cursor, folder } = this;
     const experimentId = await this.experiment();
-    const quoted = (text: string) => `'${text.replaceAll("'", "\\'")}'`;
+    const wanted = identity(run, stage);
     const answer = await client.call(mlflow.searchRuns, {
       experiment_ids: [experimentId],
-      filter: `tags.\`cemiflow.run\` = ${quoted(run)} and tags.\`cemiflow.stage\` = ${quoted(stage)}`,
+      // Neither run ids nor stage names hold quotes.
+      filter: wanted.map(({ key, value }) => `tags.\`${key}\` = '${value}'`).join(' and '),
       max_results: 1,
     });
     const there = answer.runs?.[0];
@@ -46,9 +48,9 @@ export class DeliveredRuns {
         await client.call(mlflow.createRun, {
           experiment_id: experimentId,
           start_time: milliseconds(made.at),
-          run_name: made.name,
+          run_name: shortened(made.name, lengths.runName),
           user_id: user(),
-          tags: [...identity(run, stage), ...tags({ 'mlflow.user': user() }), ...made.tags],
+          tags: [...wanted, ...tags({ 'mlflow.user': user() }), ...made.tags],
         })
       ).run;
     this.infos.set(stage, info);
@@ -91,7 +93,10 @@ export class DeliveredRuns {
         );
       id = experiment.experiment_id;
     } catch (error) {
-      if (!(error instanceof TrackingError) || error.kind !== 'not-found') throw error;
+      if (!(error instanceof TrackingError)) throw error;
+      if (error.kind === 'no-endpoint')
+        throw new TrackingError(error.message, 'refused', { remedy: noMlflow });
+      if (error.kind !== 'not-found') throw error;
       try {
         id = (await client.call(mlflow.createExperiment, { name: cursor.experiment })).experiment_id;
       } catch (made) {

@@ -4,8 +4,11 @@ import { fileURLToPath } from 'node:url';
 import type { FromCourier, ToCourier } from './courier-messages.js';
 import type { TrackingTarget } from './server-settings.js';
 
-/** How long a server that answers may take for the rest after the run's end. */
+/** How long a server may take for the rest after the run's end, and for one answer meanwhile. */
 const patienceSeconds = 60;
+const silenceSeconds = 30;
+/** After so long somebody may wonder. */
+const wonderSeconds = 3;
 
 export interface Delivery {
   /**
@@ -31,8 +34,13 @@ export function startDelivery({ runsDir, folder, target, say }: DeliveryOptions)
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: [],
   });
+  let heard = () => undefined as unknown;
   const tell = (message: ToCourier) => courier.connected && courier.send(message);
+  /** What the courier last failed with, until it succeeds. */
   let last: string | undefined;
+  /** However often the server comes and goes, each way to fail is said once. */
+  const said = new Set<string>();
+  let silent = false;
   const ended = new Promise<string | undefined>((resolve) => {
     courier.on('message', (message: FromCourier) => {
       switch (message.type) {
@@ -42,13 +50,18 @@ export function startDelivery({ runsDir, folder, target, say }: DeliveryOptions)
           return say(`tracking: ${message.text}`, true);
         case 'down':
           last = message.text;
+          silent = said.has(last);
+          if (silent) return;
+          said.add(last);
           return say(
             `tracking: ${message.text}; the run goes on, and its journal keeps everything.${message.remedy ? ` ${message.remedy}` : ''}`,
             true,
           );
         case 'up':
           last = undefined;
-          return say('tracking: the server is back', false);
+          return silent ? undefined : say('tracking: the server is back', false);
+        case 'answered':
+          return heard();
         case 'ended':
           return resolve(message.complete ? undefined : (message.trouble ?? 'not everything was sent'));
       }
@@ -64,12 +77,18 @@ export function startDelivery({ runsDir, folder, target, say }: DeliveryOptions)
     async finish(signal) {
       courier.channel?.ref();
       tell({ type: 'finish' });
+      const timers: NodeJS.Timeout[] = [];
+      const after = (seconds: number, act: () => void) => timers.push(setTimeout(act, seconds * 1000));
       const given = new Promise<string>((resolve) => {
-        const timer = setTimeout(() => resolve('the server is slow'), patienceSeconds * 1000);
         signal.addEventListener('abort', () => resolve('it was not waited for'));
-        void ended.then(() => clearTimeout(timer));
+        after(patienceSeconds, () => resolve('the server is slow'));
+        after(silenceSeconds, () => resolve('the server does not answer'));
+        const silence = timers.at(-1)!;
+        heard = () => silence.refresh();
+        after(wonderSeconds, () => say('tracking: sending the rest; Ctrl-C leaves it for later', false));
       });
       const left = await Promise.race([ended, given]);
+      for (const timer of timers) clearTimeout(timer);
       if (courier.connected) courier.disconnect();
       return left;
     },

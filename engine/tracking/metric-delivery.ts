@@ -6,6 +6,7 @@
  * calls share. The order of arrival means nothing there, since points have steps and times.
  */
 import PQueue from 'p-queue';
+import { batchesOf } from './fitting.js';
 import { batchLimits, type Metric, mlflow } from './mlflow-api.js';
 import { type MlflowClient, TrackingError } from './mlflow-client.js';
 
@@ -13,8 +14,8 @@ import { type MlflowClient, TrackingError } from './mlflow-client.js';
 const atOnce = 4;
 /** What a server gives at most in one page of a history. */
 const historyPage = 25_000;
-/** Of the body besides the points. */
-const envelopeBytes = 200;
+/** Of a point in JSON besides its key: names, two numbers of up to 24 and 13 digits, a step. */
+const pointBytes = 110;
 
 export interface RefusedPoint {
   metric: string;
@@ -75,7 +76,11 @@ export class MetricDelivery {
           this.waiting.set(id, await this.missing(id, this.waiting.get(id) ?? []));
           this.doubtful.delete(id);
         });
-      const batches = batchesOf(this.waiting.get(id) ?? []);
+      const batches: Batch[] = batchesOf(
+        this.waiting.get(id) ?? [],
+        batchLimits.metrics,
+        ({ key }) => Buffer.byteLength(key) + pointBytes,
+      ).map((points) => ({ points }));
       const alone = batches.length > 1;
       await Promise.all(batches.map((batch) => attempt(() => this.deliver(id, batch, alone))));
       const left = batches.flatMap(({ points }) => points);
@@ -98,11 +103,21 @@ export class MetricDelivery {
       const { kind } = error;
       if (kind === 'unclear') this.doubtful.add(runId);
       if (kind !== 'refused' && kind !== 'too-large') throw error;
+      if (kind === 'refused') await this.mustBeActive(runId);
       if (points.length === 1) {
         this.refused({ metric: points[0]!.key, because: error.message });
         batch.points = [];
       } else await this.deliverHalves(runId, batch);
     }
+  }
+
+  /** Of a run that somebody deleted everything is refused: it is not the points. @throws TrackingError 'locked-out' */
+  private async mustBeActive(runId: string): Promise<void> {
+    const { run } = await this.client.call(mlflow.getRun, { run_id: runId });
+    if (run.info.lifecycle_stage === 'deleted')
+      throw new TrackingError(`run ${runId} was deleted on ${this.client.uri}`, 'locked-out', {
+        remedy: `It can be had back: mlflow runs restore --run-id ${runId}`,
+      });
   }
 
   private async deliverHalves(runId: string, batch: Batch): Promise<void> {
@@ -161,21 +176,4 @@ function fingerprint({ value, timestamp, step }: Metric): string {
   const number = value === 'NaN' ? NaN : Number(value ?? 0);
   const kept = Number.isNaN(number) ? 'NaN' : Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, number));
   return `${step ?? 0} ${timestamp} ${kept}`;
-}
-
-/** As few batches as the limits allow, in order. */
-function batchesOf(points: readonly Metric[]): Batch[] {
-  const batches: Batch[] = [];
-  let [bytes, from] = [envelopeBytes, 0];
-  for (const [i, { key }] of points.entries()) {
-    // Key and names in JSON, two numbers of up to 24 and 13 digits, a step.
-    const more = Buffer.byteLength(key) + 110;
-    if (i > from && (bytes + more > batchLimits.bytes || i - from === batchLimits.metrics)) {
-      batches.push({ points: points.slice(from, i) });
-      [bytes, from] = [envelopeBytes, i];
-    }
-    bytes += more;
-  }
-  if (points.length > from) batches.push({ points: points.slice(from) });
-  return batches;
 }

@@ -15,7 +15,7 @@ export const lengths = {
   tag: 5000,
   datasetName: 500,
   datasetDigest: 36,
-  experiment: 500,
+  runName: 250,
 } as const;
 
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';

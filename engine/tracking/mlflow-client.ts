@@ -65,7 +65,12 @@ export interface MlflowClient {
 /** Servers close connections that rest (uvicorn after five seconds); one that is being closed must not carry a request. */
 const restMilliseconds = 3000;
 
-export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
+/** @param answered called at every answer, whatever it says */
+export function mlflowClient(
+  uri: string,
+  access: ServerAccess,
+  answered: () => void = () => undefined,
+): MlflowClient {
   const kept = { keepAlive: true, timeout: restMilliseconds };
   const httpAgent = new HttpAgent(kept);
   const httpsAgent = new HttpsAgent({
@@ -102,6 +107,7 @@ export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
     } catch (error) {
       throw connectionTrouble(error, uri);
     }
+    answered();
     if (response.status >= 200 && response.status < 300) return response;
     throw answerTrouble(response, uri, what, (text) => withoutSecrets(access, text));
   }
@@ -126,6 +132,14 @@ export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
           }),
         endpoint.path,
       );
+      if (typeof response.data !== 'object' || response.data === null)
+        throw new TrackingError(
+          `${uri} answers ${endpoint.path} with something else than MLflow does`,
+          'refused',
+          {
+            remedy: noMlflow,
+          },
+        );
       return response.data as Response;
     },
     async upload(artifactUri, path, content) {
@@ -153,6 +167,9 @@ export function mlflowClient(uri: string, access: ServerAccess): MlflowClient {
     },
   };
 }
+
+/** Where something answers, but not as a tracking server. */
+export const noMlflow = 'Is that the address of an MLflow server?';
 
 /** The address of an artifact behind the server's own store. */
 function proxied(artifactUri: string, path: string): string {

@@ -1,7 +1,7 @@
 /** The model that a stage made, as a logged model of its run: its settings, its digest, its files. */
 import type { PlannedStage } from '../journal/events.js';
 import { type Cursor, writeCursor } from './cursor.js';
-import { fittingModelName, flattened, shortened } from './fitting.js';
+import { fittingKey, fittingModelName, flattened, shortened } from './fitting.js';
 import { batchLimits, lengths, mlflow } from './mlflow-api.js';
 import type { MlflowClient } from './mlflow-client.js';
 import type { OptionalParts } from './optional-parts.js';
@@ -45,7 +45,10 @@ export class ModelDelivery {
             source_run_id: id,
             params: flattened(planned.settings)
               .slice(0, batchLimits.params)
-              .map(({ key, value }) => ({ key, value: shortened(value, lengths.shorterParam) })),
+              .map(({ key, value }) => ({
+                key: fittingKey(key),
+                value: shortened(value, lengths.shorterParam),
+              })),
             tags: tags({ 'cemiflow.sha256': output.digest, 'cemiflow.stage': ended.stage }),
           })
         ).model;

@@ -2,7 +2,7 @@
 import { stringify } from 'yaml';
 import type { PlannedStage } from '../journal/events.js';
 import type { DeliveredRuns } from './delivered-runs.js';
-import { shortened } from './fitting.js';
+import { batchesOf, bytesOf, fittingKey, shortened } from './fitting.js';
 import { batchLimits, type KeyValue, lengths, mlflow } from './mlflow-api.js';
 import type { MlflowClient } from './mlflow-client.js';
 import { type OptionalParts, refused } from './optional-parts.js';
@@ -17,46 +17,49 @@ export class RunContents {
   ) {}
 
   async setTags(id: string, values: KeyValue[]): Promise<void> {
-    for (let at = 0; at < values.length; at += batchLimits.tags)
-      await this.client.call(mlflow.logBatch, {
-        run_id: id,
-        tags: values.slice(at, at + batchLimits.tags),
-      });
+    for (const tags of batchesOf(values, batchLimits.tags, bytesOf))
+      await this.optional.send('tags', () => this.client.call(mlflow.logBatch, { run_id: id, tags }));
   }
 
-  /** Parameters are sent before any metric and by themselves: one that is refused spoils its whole batch. */
+  /**
+   * Parameters are sent before any metric and by themselves: one that is refused spoils its whole batch.
+   * @param params with their whole names and values; where one had to be shortened, an artifact has them all
+   */
   async setParams(stage: string, id: string, params: readonly KeyValue[]): Promise<void> {
     let longest: number = lengths.param;
     let cut = false;
-    const fit = (values: readonly KeyValue[]) =>
-      values.map(({ key, value }) => {
-        if (value.length > longest) cut = true;
-        return { key, value: shortened(value, longest) };
-      });
-    const send = (values: readonly KeyValue[]) =>
-      this.client.call(mlflow.logBatch, { run_id: id, params: fit(values) });
-    for (let at = 0; at < params.length; at += batchLimits.params) {
-      const batch = params.slice(at, at + batchLimits.params);
+    const send = async (values: readonly KeyValue[], length: number) => {
+      const fitted = values.map(({ key, value }) => ({
+        key: fittingKey(key),
+        value: shortened(value, length),
+      }));
+      await this.client.call(mlflow.logBatch, { run_id: id, params: fitted });
+      cut ||= fitted.some(({ key, value }, i) => key !== values[i]!.key || value !== values[i]!.value);
+    };
+    const sendAlone = async (param: KeyValue) => {
+      const shorter = [lengths.shorterParam, lengths.shortestParam].filter(
+        (length) => length < Math.min(longest, param.value.length),
+      );
+      let trouble: unknown;
+      for (const length of [longest, ...shorter]) {
+        try {
+          await send([param], length);
+          longest = length;
+          return;
+        } catch (error) {
+          if (!refused(error)) throw error;
+          trouble ??= error;
+        }
+      }
+      cut = true;
+      this.optional.tell(`${(trouble as Error).message}: parameter ${param.key} is left out`);
+    };
+    for (const batch of batchesOf(params, batchLimits.params, bytesOf)) {
       try {
-        await send(batch);
+        await send(batch, longest);
       } catch (error) {
         if (!refused(error)) throw error;
-        for (const param of batch) {
-          for (const length of [lengths.param, lengths.shorterParam, lengths.shortestParam]) {
-            longest = Math.min(longest, length);
-            try {
-              await send([param]);
-              break;
-            } catch (again) {
-              if (!refused(again)) throw again;
-              if (length === lengths.shortestParam || param.value.length <= length) {
-                cut = true;
-                this.optional.tell(`${(again as Error).message}: parameter ${param.key} is left out`);
-                break;
-              }
-            }
-          }
-        }
+        for (const param of batch) await sendAlone(param);
       }
     }
     if (cut) {

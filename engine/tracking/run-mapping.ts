@@ -1,6 +1,6 @@
 /** How a cemiflow run looks in MLflow: a parent run, a nested run for each stage that ran or was cached, their tags, parameters and data sets. Pure. */
 import type { PlannedStage, StageStatus } from '../journal/events.js';
-import { fittingKey, fittingTag, flattened, shortened } from './fitting.js';
+import { fittingKey, flattened, shortened } from './fitting.js';
 import { type DatasetInput, type KeyValue, lengths, type RunStatus } from './mlflow-api.js';
 import type { RunComparison } from './run-extras.js';
 import type { EventOf, RunFacts } from './run-facts.js';
@@ -18,7 +18,7 @@ export const statusOf: Record<StageStatus | 'interrupted', RunStatus> = {
 
 export const tags = (values: Readonly<Record<string, string | number | boolean | undefined>>): KeyValue[] =>
   Object.entries(values).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ key, value: fittingTag(String(value)) }],
+    value === undefined ? [] : [{ key: fittingKey(key), value: shortened(String(value), lengths.tag) }],
   );
 
 /** By these a run is found again whose creation was not answered. */
@@ -104,7 +104,7 @@ function apart(first: readonly KeyValue[], place: string, second: readonly KeyVa
     ...first,
     ...second.map(({ key, value }) => {
       let free = key;
-      while (taken.has(free)) free = fittingKey(`${place}.${free}`);
+      while (taken.has(free)) free = `${place}.${free}`;
       taken.add(free);
       return { key: free, value };
     }),

@@ -13,7 +13,7 @@ export function python(): string {
   const path = process.env['MLFLOW_PYTHON'];
   if (path) return path;
   throw new Error(
-    'MLFLOW_PYTHON must name a Python with mlflow in it: python3 -m venv V && V/bin/pip install mlflow==3.17.2 && export MLFLOW_PYTHON=$PWD/V/bin/python',
+    'MLFLOW_PYTHON must name a Python with mlflow in it: python3 -m venv V && V/bin/pip install "mlflow[auth]==3.17.2" && export MLFLOW_PYTHON=$PWD/V/bin/python',
   );
 }
 

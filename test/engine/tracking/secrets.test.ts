@@ -3,27 +3,17 @@ import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { packageRoot } from '../../../engine/cli/invocation.js';
-import { Lab } from '../run/lab.js';
-import { StandIn } from './stand-in.js';
+import { Tracked } from './tracked.js';
 
-let lab: Lab;
-let server: StandIn;
+const its = new Tracked();
 
-beforeEach(async () => {
-  lab = Lab.create();
-  server = new StandIn();
-  await server.start();
-  lab.write(`  one:
+beforeEach(() => {
+  its.lab.write(`  one:
     uses: command
     with: { run: "echo metric loss 1; echo hello; echo x > \${{ outputs.out }}/f", outputs: { out: files } }
 `);
-});
-
-afterEach(async () => {
-  await server.stop();
-  await lab[Symbol.asyncDispose]();
 });
 
 /** Every file below that folder. */
@@ -35,15 +25,15 @@ const filesIn = (folder: string): string[] =>
 /** What the courier of that run tells the engine. */
 async function courierMessages(folder: string): Promise<unknown[]> {
   const courier = fork(join(packageRoot, 'dist/engine/tracking/courier.js'), [], {
-    env: { ...process.env, ...lab.environment },
+    env: { ...process.env, ...its.lab.environment },
   });
   const messages: unknown[] = [];
   courier.on('message', (message) => messages.push(message));
   courier.send({
     type: 'begin',
-    runsDir: lab.path('runs'),
+    runsDir: its.lab.path('runs'),
     folder,
-    target: { uri: server.uri, experiment: 'x' },
+    target: { uri: its.server.uri, experiment: 'x' },
   });
   courier.send({ type: 'finish' });
   await once(courier, 'exit');
@@ -60,16 +50,19 @@ test.each([
   'the secret in %s goes to the server and nowhere else, also where it answers with it',
   async (variable, header) => {
     if (variable === 'MLFLOW_TRACKING_URI')
-      lab.environment[variable] = server.uri.replace('http://', `http://me:${encodeURIComponent(secret)}@`);
+      its.lab.environment[variable] = its.server.uri.replace(
+        'http://',
+        `http://me:${encodeURIComponent(secret)}@`,
+      );
     else
-      Object.assign(lab.environment, {
-        MLFLOW_TRACKING_URI: server.uri,
+      Object.assign(its.lab.environment, {
+        MLFLOW_TRACKING_URI: its.server.uri,
         MLFLOW_TRACKING_USERNAME: 'me',
         [variable]: secret,
       });
     const texts: string[] = [];
     let failing = true;
-    server.mischief = ({ headers }) => {
+    its.server.mischief = ({ headers }) => {
       // While engine and courier are at work.
       texts.push(spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout);
       const sent = headers.authorization ?? '';
@@ -77,14 +70,14 @@ test.each([
       return failing ? { status: 401, body: { error_code: 'UNAUTHENTICATED', message } } : undefined;
     };
     const say = async (...words: string[]) => {
-      const said = await lab.cemiflow(...words);
+      const said = await its.lab.cemiflow(...words);
       texts.push(said.stdout, said.stderr);
       return said;
     };
     const refused = await say('run', 'x.yaml', '-v');
     expect(refused.stderr).toContain('UNAUTHENTICATED: no entry for');
-    const [run] = readdirSync(lab.path('runs')).filter((name) => /^\d{8}-/.test(name));
-    const messages = await courierMessages(lab.path('runs', run!));
+    const [run] = readdirSync(its.lab.path('runs')).filter((name) => /^\d{8}-/.test(name));
+    const messages = await courierMessages(its.lab.path('runs', run!));
     expect(messages).toContainEqual(expect.objectContaining({ type: 'down' }));
     texts.push(JSON.stringify(messages));
     await say('sync', '--json');
@@ -108,15 +101,15 @@ test.each([
       // prettier-ignore
       await say(...words);
 
-    const sent = server.calls.at(-1)!.headers.authorization!;
+    const sent = its.server.calls.at(-1)!.headers.authorization!;
     expect(sent).toMatch(header);
     expect(sent.startsWith('Basic') ? Buffer.from(sent.slice(6), 'base64').toString() : sent).toContain(
       secret,
     );
 
-    texts.push(...filesIn(lab.folder).map((file) => readFileSync(file, 'latin1')));
-    for (const content of server.artifacts.values()) texts.push(content.toString('latin1'));
-    texts.push(JSON.stringify([...server.runs.values()]));
+    texts.push(...filesIn(its.lab.folder).map((file) => readFileSync(file, 'latin1')));
+    for (const content of its.server.artifacts.values()) texts.push(content.toString('latin1'));
+    texts.push(JSON.stringify([...its.server.runs.values()]));
     for (const word of [secret, encodeURIComponent(secret), Buffer.from(`me:${secret}`).toString('base64')])
       expect(texts.filter((text) => text.includes(word))).toEqual([]);
   },
@@ -140,11 +133,11 @@ test.each([
   'an address with a secret %s is refused when the file is loaded, without being shown',
   async (where, line, words) => {
     const secret = 'xyzzy-4711';
-    lab.write('  one: { uses: command, with: { run: echo } }\n'.concat(line.replace('SECRET', secret)));
+    its.lab.write('  one: { uses: command, with: { run: echo } }\n'.concat(line.replace('SECRET', secret)));
     const given = words.map((word) => word.replace('SECRET', secret));
-    const run = await lab.cemiflow('run', 'x.yaml', ...given);
+    const run = await its.lab.cemiflow('run', 'x.yaml', ...given);
     expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/^(x\.yaml:\d+:\d+|--set) /) });
-    const checked = await lab.cemiflow('validate', 'x.yaml', '--json', ...given);
+    const checked = await its.lab.cemiflow('validate', 'x.yaml', '--json', ...given);
     expect(checked.exitCode).toBe(2);
     expect(run.stdout + run.stderr + checked.stdout + checked.stderr).not.toContain(secret);
     if (!where.includes('YAML')) expect(run.stderr).toMatch(/MLFLOW_TRACKING_(USERNAME|TOKEN)/);
@@ -154,7 +147,7 @@ test.each([
 test.each(['http://me:xyzzy@127.0.0.1:1', 'http://127.0.0.1:1?token=xyzzy'])(
   'sync --to %s is refused, without being shown',
   async (address) => {
-    const { exitCode, stderr } = await lab.cemiflow('sync', '--to', address);
+    const { exitCode, stderr } = await its.lab.cemiflow('sync', '--to', address);
     expect({ exitCode, stderr }).toEqual({
       exitCode: 2,
       stderr: expect.stringContaining('MLFLOW_TRACKING_'),

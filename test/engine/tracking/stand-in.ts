@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metric } from '../../../engine/tracking/mlflow-api.js';
 
@@ -16,6 +17,7 @@ export interface StoredRun {
   start: number;
   end?: number;
   status: string;
+  deleted: boolean;
   tags: Record<string, string>;
   params: Record<string, string>;
   metrics: Metric[];
@@ -46,6 +48,10 @@ export class StandIn {
   mostAtOnce = 0;
   private atOnce = 0;
   mischief: (call: Call) => Mischief = () => undefined;
+  /** Longest value of a parameter. */
+  longestParam = 6000;
+  /** What it did not take because of its names, lengths and sizes. */
+  readonly refused: string[] = [];
   private server: Server | undefined;
   port = 0;
 
@@ -70,6 +76,11 @@ export class StandIn {
   async stop(): Promise<void> {
     this.server?.closeAllConnections();
     await new Promise((resolve) => this.server?.close(resolve));
+  }
+
+  /** Its store is lost. */
+  forget(): void {
+    for (const store of [this.runs, this.experiments, this.artifacts]) store.clear();
   }
 
   byName(name: string): StoredRun {
@@ -115,6 +126,8 @@ export class StandIn {
 
   private work({ method, path, body }: Call, content: Buffer): Buffer | Record<string, unknown> {
     const run = this.runs.get(body['run_id'] as string)!;
+    if ('run_id' in body && !run)
+      return { status: 404, error_code: 'RESOURCE_DOES_NOT_EXIST', message: 'no such run' };
     switch (path.replace(/^mlflow\//, '')) {
       case 'experiments/get-by-name': {
         const id = this.experiments.get(body['experiment_name'] as string);
@@ -139,6 +152,7 @@ export class StandIn {
           name: body['run_name'] as string,
           start: body['start_time'] as number,
           status: 'RUNNING',
+          deleted: false,
           tags: pairs(body['tags']),
           params: {},
           metrics: [],
@@ -150,8 +164,8 @@ export class StandIn {
         return { run: this.shown(run.id) };
       case 'runs/search': {
         const wanted = [...(body['filter'] as string).matchAll(/`([^`]+)` = '([^']*)'/g)];
-        const found = [...this.runs.values()].filter(({ tags }) =>
-          wanted.every(([, key, value]) => tags[key!] === value),
+        const found = [...this.runs.values()].filter(
+          ({ tags, deleted }) => !deleted && wanted.every(([, key, value]) => tags[key!] === value),
         );
         return paged(
           'runs',
@@ -162,15 +176,23 @@ export class StandIn {
         );
       }
       case 'runs/update':
+        if (run.deleted) return invalid(`${run.id} must be in the 'active' state`);
         run.status = body['status'] as string;
         run.end = body['end_time'] as number;
         return {};
       case 'runs/log-batch': {
+        const wrong = run.deleted
+          ? `${run.id} must be in the 'active' state`
+          : misfit(body, content, this.longestParam);
+        if (wrong !== undefined) {
+          this.refused.push(wrong);
+          return invalid(wrong);
+        }
         const params = (body['params'] as { key: string; value: string }[] | undefined) ?? [];
         const given = new Map(Object.entries(run.params));
         for (const { key, value } of params)
           if ((given.get(key) ?? value) === value) given.set(key, value);
-          else return { status: 400, error_code: 'INVALID_PARAMETER_VALUE', message: `${key} has changed` };
+          else return invalid(`${key} has changed`);
         run.metrics.push(...((body['metrics'] as Metric[] | undefined) ?? []));
         Object.assign(run.params, pairs(params));
         Object.assign(run.tags, pairs(body['tags']));
@@ -202,7 +224,7 @@ export class StandIn {
   }
 
   private shown(id: string) {
-    const { experiment, status, name, start, end, tags, params, metrics } = this.runs.get(id)!;
+    const { experiment, status, name, start, end, deleted, tags, params, metrics } = this.runs.get(id)!;
     const latest = new Map<string, Metric>();
     for (const metric of metrics)
       if (!latest.has(metric.key) || latest.get(metric.key)!.step <= metric.step)
@@ -213,6 +235,7 @@ export class StandIn {
         run_name: name,
         experiment_id: experiment,
         status,
+        lifecycle_stage: deleted ? 'deleted' : 'active',
         start_time: start,
         ...(end === undefined ? {} : { end_time: end }),
         artifact_uri: `mlflow-artifacts:/${id}`,
@@ -220,6 +243,28 @@ export class StandIn {
       data: { tags: listed(tags), params: listed(params), metrics: [...latest.values()] },
     };
   }
+}
+
+const invalid = (message: string) => ({ status: 400, error_code: 'INVALID_PARAMETER_VALUE', message });
+
+/** What MLflow's own checks (mlflow/utils/validation.py) have against a batch. */
+function misfit(body: Record<string, unknown>, content: Buffer, longestParam: number): string | undefined {
+  if (content.length > 1_000_000) return `a request of ${content.length} bytes`;
+  for (const [part, most, longest] of [
+    ['metrics', 1000, Infinity],
+    ['params', 100, longestParam],
+    ['tags', 100, 8000],
+  ] as const) {
+    const items = (body[part] as { key: string; value: string | number }[] | undefined) ?? [];
+    if (items.length > most) return `${items.length} ${part}`;
+    for (const { key, value } of items) {
+      if (!/^[\w.\-/ ]{1,250}$/.test(key) || key !== posix.normalize(key) || /^(\/|\.\.|\.$)|\/$/.test(key))
+        return `the name '${key}'`;
+      if (typeof value === 'string' && (value.length > longest || /\p{Surrogate}/u.test(value)))
+        return `the value of ${key}`;
+    }
+  }
+  return undefined;
 }
 
 /** A page of that list, as small as the server likes or the caller asks for. */
