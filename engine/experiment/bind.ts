@@ -163,8 +163,10 @@ export class StageInputs {
 
   private checkRequired(given: ReadonlySet<string>): void {
     const { declaration, spec, problems } = this;
+    const { inputs: unread } = spec.unread;
+    if (unread === 'all') return;
     for (const [input, { optional, description, types }] of Object.entries(declaration?.inputs ?? {}))
-      if (input !== '*' && !optional && !given.has(input) && !this.misspelt.has(input))
+      if (input !== '*' && !optional && !given.has(input) && !this.misspelt.has(input) && !unread.has(input))
         problems.add(
           spec.inputs.get(input)?.key ?? spec.key,
           `${declaration!.kind} needs the input '${input}'`,

@@ -120,6 +120,7 @@ class Files {
       this.problems.add(
         item.span,
         `'extends' takes the path of a file or a list of them, not ${typeName(toPlain(item))}`,
+        'write extends: base.yaml, or extends: [faces.yaml, paper.yaml]',
       );
       return [];
     });
@@ -150,7 +151,12 @@ class Files {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'ENOENT' || code === 'ENOTDIR')
-        return refuse(`${name} does not exist`, await this.neighbours(dirname(file), file));
+        return /^\w+:\/\//.test(as ?? '')
+          ? refuse(
+              `${name} is an address, and nothing is fetched from there`,
+              'download it, and name the file',
+            )
+          : refuse(`${name} does not exist`, await this.neighbours(dirname(file), file));
       if (code === 'EACCES') return refuse(`${name} may not be read`, 'change its permissions');
       if (error instanceof TypeError) return refuse(`${name} is not UTF-8 text`, 'save it as UTF-8');
       return refuse(`${name} cannot be read: ${(error as Error).message}`);

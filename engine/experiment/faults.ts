@@ -63,12 +63,13 @@ export class Checker {
     const choices = errors.filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf');
     const inner = new Set<ErrorObject>();
     for (const choice of choices) {
-      const prefixes = [choice.schemaPath, ...refsIn(choice.schema, this.schema)].map((path) => `${path}/`);
+      // By identity: the paths of errors below a $ref begin anew.
+      const forms = schemasIn(choice.schema, this.schema);
       for (const error of errors)
         if (
           error !== choice &&
           within(error.instancePath, choice.instancePath) &&
-          prefixes.some((path) => error.schemaPath.startsWith(path))
+          forms.has(error.parentSchema)
         )
           inner.add(error);
     }
@@ -252,17 +253,12 @@ function resolved(form: Schema, root: Schema): Schema {
   return (at as Schema | undefined) ?? form;
 }
 
-/** All `$ref`s that can be reached from a schema. */
-function refsIn(schema: unknown, root: Schema, found = new Set<string>()): Set<string> {
-  if (Array.isArray(schema)) for (const item of schema) refsIn(item, root, found);
-  else if (typeof schema === 'object' && schema !== null)
-    for (const [key, item] of Object.entries(schema)) {
-      if (key === '$ref' && typeof item === 'string') {
-        if (found.has(item)) continue;
-        found.add(item);
-        refsIn(resolved({ $ref: item }, root), root, found);
-      } else refsIn(item, root, found);
-    }
+/** A schema with all that can be reached from it, through `$ref`s too. */
+function schemasIn(schema: unknown, root: Schema, found = new Set<unknown>()): Set<unknown> {
+  if (typeof schema !== 'object' || schema === null || found.has(schema)) return found;
+  found.add(schema);
+  if ('$ref' in schema) schemasIn(resolved(schema as Schema, root), root, found);
+  for (const item of Object.values(schema)) schemasIn(item, root, found);
   return found;
 }
 
@@ -331,6 +327,8 @@ function looksLike(value: unknown, schema: Schema): string | undefined {
   const wantsNumber = [schema['type']].flat().some((type) => type === 'number' || type === 'integer');
   if (typeof value === 'string' && wantsNumber && value.trim() !== '' && Number.isFinite(Number(value)))
     return 'remove the quotes';
+  if (typeof value === 'string' && /\$?\{|\$\w/.test(value))
+    return 'an expression is written ${{ params.x }}';
   if (
     (value === 'yes' || value === 'no' || value === 'on' || value === 'off') &&
     schema['type'] === 'boolean'

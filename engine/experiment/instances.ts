@@ -6,7 +6,8 @@ import { matrixPoints, maxPoints, pointName, valueText } from './matrix.js';
 import { inOrder } from './order.js';
 import { listed, type Problems } from './problems.js';
 import { InstanceSet, parseReference, type Reference } from './reference.js';
-import { type Point, type Scope, unknownPoint } from './scope.js';
+import { nowhere, openPoints } from './open-points.js';
+import type { Point, Scope } from './scope.js';
 import { checkFolderNames, StageSettings, takesAnyInputs } from './settings.js';
 import { placeOf, type Span } from './source.js';
 import type { StageSpec } from './structure.js';
@@ -25,6 +26,8 @@ interface Work {
   kind: Kind | undefined;
   /** In the end with seeds that come from inputs. undefined where the matrix or seeds are wrong. */
   points: Point[] | undefined;
+  /** Where there are none: what is known of them all the same, the first of which has no values. */
+  open: readonly Point[];
   inputs: StageInputs;
   /** The stages it names, and where. */
   needs: Map<string, Span>;
@@ -46,6 +49,7 @@ export function makeInstances(
       spec,
       kind,
       points: undefined,
+      open: [nowhere],
       inputs: new StageInputs(spec, kind?.declaration, scope, problems),
       needs: new Map(),
     });
@@ -120,12 +124,18 @@ function basePoints(
   for (const name of sorted) {
     const work = works.get(name)!;
     const { matrix, seeds, pointless } = work.spec;
-    if (pointless) continue;
+    const written = work.spec.node.entries.get('matrix')?.value;
+    const source = typeof matrix?.value === 'string' ? works.get(matrix.value) : undefined;
+    if (pointless) {
+      if (written) work.open = openPoints(written, scope);
+      continue;
+    }
     let points: Point[] | undefined = [{ values: {}, from: {} }];
-    if (typeof matrix?.value === 'string') points = works.get(matrix.value)?.points;
+    if (typeof matrix?.value === 'string') points = source?.points;
     else if (matrix) points = matrixPoints(matrix.value as JsonObject, matrix.node, scope, problems);
     if (points && seeds) points = seeded(points, work.spec, scope, problems);
     work.points = points;
+    if (!points && written) work.open = source?.open ?? openPoints(written, scope);
   }
 }
 
@@ -185,7 +195,7 @@ function findNeeds(work: Work, names: ReadonlySet<string>, problems: Problems): 
       );
     }
   };
-  for (const point of work.points ?? [unknownPoint])
+  for (const point of work.points ?? work.open)
     for (const asked of work.inputs.at(point).asked) need(asked.reference, asked.text, asked.span);
   // Matrices in a circle have no points, and are said.
   if (
@@ -213,10 +223,17 @@ function instancesOf(
 ): Made | undefined {
   const { spec, kind } = work;
   if (!kind) return undefined;
+  const own = work.points;
   work.points &&= withInheritedSeeds(work, work.points, made, problems);
-  const points = work.points ?? [unknownPoint];
   const { declaration } = kind;
   const settings = new StageSettings(spec, declaration, scope, problems);
+  const [unknown = nowhere, ...open] = own ? [nowhere, ...own] : work.open;
+  const points = work.points ?? [unknown];
+  for (const point of work.points ? [] : open) {
+    const name = pointName(spec.name, point.values);
+    settings.at(point, name);
+    bindInputs(work.inputs.at(point).asked, { name, point: undefined, declaration }, made, paths, problems);
+  }
   const outputs = new Map<string, StageInstance['outputs']>();
   const instances: StageInstance[] = [];
   const folderNames = { inputs: new Set<string>(), outputs: new Set<string>() };

@@ -9,6 +9,7 @@ import { readPlainYaml } from './plain-yaml.js';
 import type { Problems } from './problems.js';
 import type { Source, Span } from './source.js';
 import { type Entry, type Node, prototypeNames } from './tree.js';
+import { sayYamlErrors } from './yaml-errors.js';
 
 /** Loaded where it is needed: most files are plain. */
 let loaded: typeof Yaml | undefined;
@@ -74,11 +75,7 @@ export function parseAnyYaml(source: Source, problems: Problems, start = 0): Nod
   const [document] = [...composer.compose(bounded, true, text.length)];
   if (!document) return undefined;
   if (document.errors.length > 0) {
-    for (const error of document.errors.slice(0, 5)) {
-      const at = source.position(start + error.pos[0]).line;
-      const [message, hint] = sayError(error.code, error.message, source.line(at));
-      problems.add(span(error.pos[0], Math.max(error.pos[0] + 1, error.pos[1])), message, hint);
-    }
+    sayYamlErrors(document.errors, tokens, source, start, problems);
     return undefined;
   }
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
@@ -143,15 +140,6 @@ function repeated(before: readonly CST.SourceToken[]): Hostile | undefined {
     }
   }
   return undefined;
-}
-
-function sayError(code: string, message: string, line: string): [string, string | undefined] {
-  if (code === 'TAB_AS_INDENT') return ['a tab is used to indent', 'YAML indents with spaces only'];
-  // The library's own first sentence; its place and code frame are drawn by ours.
-  const sentence = message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '');
-  const tight = /^\s*(?:- )*[\w-]+:[^\s/]/.test(line) && code === 'MULTILINE_IMPLICIT_KEY';
-  const hint = tight ? 'a key needs a space after its colon' : undefined;
-  return [`not valid YAML: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`, hint];
 }
 
 function convert(

@@ -33,6 +33,7 @@ export function parseReference(text: string): Reference | string {
   for (const term of selector === undefined ? [] : selector.split(',')) {
     const [axis, value, ...more] = term.split('=').map((word) => word.trim());
     if (!axis || !value || more.length > 0) return `has '@${selector}', which selects no point`;
+    if (fixed.has(axis) || free.has(axis)) return `names the axis '${axis}' twice`;
     if (value === '*') free.add(axis);
     else fixed.set(axis, valueText(canonical(value)));
   }

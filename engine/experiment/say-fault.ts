@@ -22,17 +22,46 @@ export interface Subject {
   map(path: Path): Span;
   /** Put behind a message about a value that was written elsewhere. */
   aside?(path: Path): string;
+  /** What to do in place of an unknown key that other programs have. */
+  instead?(path: Path, key: string): string | undefined;
 }
 
-export function sayFault(fault: Fault, subject: Subject, problems: Problems): void {
+/** All faults of one value; that a key is missing which was misspelt is not said as well. */
+export function sayFaults(faults: readonly Fault[], subject: Subject, problems: Problems): void {
+  const id = (path: Path, key: string): string => [...path, key].join('\0');
+  const misspelt = new Set(
+    faults.flatMap((fault) => {
+      const meant = fault.kind === 'unknown' ? meantKey(fault, problems) : undefined;
+      return meant === undefined ? [] : [id(fault.path, meant)];
+    }),
+  );
+  for (const fault of faults)
+    if (fault.kind !== 'missing' || !misspelt.has(id(fault.path, fault.key)))
+      sayFault(fault, subject, problems);
+}
+
+/** `uses:faces` and `size=32`: a key and its value in one word. */
+const glued = /^([A-Za-z][\w-]*)([:=])(.+)$/s;
+
+function meantKey({ key, choices }: Extract<Fault, { kind: 'unknown' }>, problems: Problems) {
+  const whole = glued.exec(key)?.[1];
+  return whole !== undefined && choices.includes(whole) ? whole : problems.nearest(key, choices);
+}
+
+function sayFault(fault: Fault, subject: Subject, problems: Problems): void {
   switch (fault.kind) {
     case 'unknown': {
-      const near = problems.suggest(fault.key, fault.choices);
+      const [, key, , value] = glued.exec(fault.key) ?? [];
       const takes = fault.choices.length === 0 ? 'it takes none' : `it takes ${listed(fault.choices)}`;
+      const remedy =
+        key !== undefined && fault.choices.includes(key)
+          ? `a key needs a colon and a space: ${key}: ${value!.trim()}`
+          : subject.instead?.(fault.path, fault.key);
+      const near = remedy === undefined ? problems.suggest(fault.key, fault.choices) : '';
       problems.add(
         subject.key(fault.path, fault.key),
         `'${fault.key}' is not ${subject.member(fault.path, fault.of)}${near}`,
-        takes + subject.more,
+        remedy ?? takes + subject.more,
       );
       return;
     }

@@ -22,10 +22,12 @@ const maxChain = 200;
 export interface Point {
   values: Readonly<Record<string, Scalar>>;
   from: Readonly<Record<string, Node>>;
+  /**
+   * Of a point of a matrix that is wrong, which is said: the axes there are, as far as they can be known. One that has no value here
+   * fails without a word.
+   */
+  open?: { axes: ReadonlySet<string> | undefined };
 }
-
-/** Stands for all points of a stage whose matrix is wrong, which is said: what names `matrix` fails without a word. */
-export const unknownPoint: Point = { values: {}, from: {} };
 
 export class Scope {
   private readonly templates = new Map<string, Template | ExpressionError>();
@@ -108,7 +110,7 @@ export class Scope {
 
   private contextsAt(point: Point | undefined): Contexts {
     if (!point) return this.base;
-    return point === unknownPoint ? { ...this.base, matrix: notKnown } : this.withPoint(point);
+    return point.open ? { ...this.base, matrix: openBranch(point, point.open) } : this.withPoint(point);
   }
 
   private withPoint(point: Point): Contexts {
@@ -123,7 +125,9 @@ export class Scope {
   private leaf(leaf: ScalarNode, contexts: Contexts, later: boolean): Json | typeof failed {
     try {
       const template = this.template(String(leaf.value));
-      return later ? fillNow(template, contexts, this.suggest) : fill(template, contexts, this.suggest);
+      return later
+        ? fillNow(template, { ...contexts, ...folders }, this.suggest)
+        : fill(template, contexts, this.suggest);
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       this.report(leaf, error);
@@ -264,14 +268,22 @@ export class Scope {
 /** A problem that was put down where it arose. */
 class AlreadySaid extends ExpressionError {}
 
-/** The matrix of a stage whose points are not known. */
-const notKnown: Branch = {
-  path: 'matrix',
-  keys() {
+/** The matrix of a stage whose points are not all known. */
+function openBranch({ values }: Point, { axes }: NonNullable<Point['open']>): Branch {
+  const unknown = (): never => {
     throw new AlreadySaid('the matrix is wrong', 0, 0);
-  },
-  get: () => null,
-};
+  };
+  return {
+    path: 'matrix',
+    keys: () => [...(axes ?? unknown())],
+    // Seeds may come from the inputs.
+    has: (key) => Object.hasOwn(values, key) || key === 'seed' || (axes ?? unknown()).has(key),
+    get: (key) => (Object.hasOwn(values, key) ? values[key]! : unknown()),
+  };
+}
+
+/** What only the attempt knows: here they are names that may be meant, and no more. */
+const folders: Contexts = { inputs: branchOf('inputs', {}), outputs: branchOf('outputs', {}) };
 
 /** The span of [start, end) of a leaf's value. Exact for plain and quoted text, near for folded blocks. */
 export function spanWithin(leaf: ScalarNode, start: number, end: number): Span {

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from './experiment.js';
 import { deferredNames } from './expressions/defer.js';
 import { Checker, type Fault } from './faults.js';
 import { listed, type Problems } from './problems.js';
-import { sayFault, type Subject } from './say-fault.js';
+import { sayFaults, type Subject } from './say-fault.js';
 import { failed, type Point, type Scope, spanWithin } from './scope.js';
 import type { Span } from './source.js';
 import type { StageSpec } from './structure.js';
@@ -56,13 +56,13 @@ export class StageSettings {
 
   private settle(point: Point, name: string): Settled | undefined {
     const { spec, declaration, problems } = this;
-    const given = this.given(point);
+    const given = spec.unread.with ? undefined : this.given(point);
     if (!given) return undefined;
     const settings = withoutNulls(given.value, declaration);
     const faults = checkerOf(declaration)
       .check(settings)
       .filter((fault) => stands(fault, given.without, declaration));
-    for (const fault of faults) sayFault(fault, this.subject(point, name), problems);
+    sayFaults(faults, this.subject(point, name), problems);
     if (faults.length > 0 || given.without.size > 0) return undefined;
     try {
       const objections = declaration.check?.(settings) ?? [];
@@ -164,7 +164,13 @@ export function checkFolderNames(
   if (!spec.with) return;
   const known: Record<string, string[]> = { inputs: [...inputs], outputs: [...outputs] };
   const check = (leaf: ScalarNode): false => {
-    for (const syntax of scope.deferredIn(leaf))
+    for (const syntax of scope.deferredIn(leaf)) {
+      if (syntax.type === 'name')
+        problems.add(
+          spanWithin(leaf, syntax.start, syntax.end),
+          `'${syntax.name}' alone is no folder`,
+          `name one (${syntax.name}.${known[syntax.name]![0] ?? 'x'}), or all of them: join(${syntax.name}.*, ' ')`,
+        );
       for (const { of, name, start, end } of deferredNames(syntax)) {
         const names = known[of]!;
         if (!names.includes(name))
@@ -174,6 +180,7 @@ export function checkFolderNames(
             `${of}: ${listed(names)}`,
           );
       }
+    }
     return false;
   };
   someLeaf(spec.with.node, check);

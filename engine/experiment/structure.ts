@@ -7,7 +7,7 @@ import { Checker } from './faults.js';
 import { fileSchema, profileSchema, stageSchema } from './file-schema.js';
 import { hasExpression } from './expressions/template.js';
 import type { Problems } from './problems.js';
-import { sayFault, type Subject } from './say-fault.js';
+import { sayFaults, type Subject } from './say-fault.js';
 import { failed, type Scope } from './scope.js';
 import type { Span } from './source.js';
 import { entryOf, isMap, type MapNode, type Node, type Path, toPlain } from './tree.js';
@@ -22,6 +22,8 @@ export interface StageSpec {
   usesFolder: string;
   with?: { key: Span; node: Node };
   inputs: ReadonlyMap<string, { key: Span; node: Node }>;
+  /** What is there and wrong, which is said: what would be asked of it is not missed. Of inputs their names, or all. */
+  unread: { with: boolean; inputs: ReadonlySet<string> | 'all' };
   matrix?: { value: Json; node: Node };
   seeds?: { value: readonly number[]; node: Node };
   after: readonly { text: string; node: Node }[];
@@ -67,20 +69,28 @@ export function readStructure(root: MapNode, scope: Scope, problems: Problems): 
   fileChecker ??= new Checker(fileSchema);
   stageChecker ??= new Checker(stageSchema);
   const subject = subjectOf(root, scope);
-  for (const fault of fileChecker.check(top)) {
-    sayFault(fault, subject, problems);
+  const faults = fileChecker.check(top);
+  sayFaults(faults, subject, problems);
+  for (const fault of faults) {
     const [first, part] = 'key' in fault ? [...fault.path, fault.key] : fault.path;
     if (first === 'stages' && part !== undefined) wrong.add(String(part));
     else if (first !== undefined && first !== 'stages') remove(top, String(first), part);
   }
   // One by one: the errors of ten thousand stages in one list would take the checker minutes to put together.
-  for (const [name, plain] of Object.entries(plainStages))
-    for (const fault of stageChecker.check(plain)) {
-      const path = ['stages', name, ...fault.path];
-      sayFault({ ...fault, path }, subject, problems);
-      const key = 'key' in fault ? [...fault.path, fault.key][0] : fault.path[0];
-      wrong.add(key === undefined ? name : `${name}/${key}`);
+  for (const [name, plain] of Object.entries(plainStages)) {
+    const faults = stageChecker.check(plain);
+    sayFaults(
+      faults.map((fault) => ({ ...fault, path: ['stages', name, ...fault.path] })),
+      subject,
+      problems,
+    );
+    for (const fault of faults) {
+      const [key, part] = 'key' in fault ? [...fault.path, fault.key] : fault.path;
+      // One input that is wrong does not keep the others from being checked.
+      if (key === 'inputs' && part !== undefined) wrong.add(`${name}/inputs/${part}`);
+      else wrong.add(key === undefined ? name : `${name}/${key}`);
     }
+  }
   checkProfiles(entryOf(root, 'profiles')?.value, scope, problems);
 
   if (isMap(stages))
@@ -131,6 +141,8 @@ function specOf(
   const seeds = right('seeds');
   const settings = right('with');
   const inputs = right('inputs')?.value;
+  const named = isMap(inputs) ? [...inputs.entries.keys()] : [];
+  const wrongInputs = new Set(named.filter((input) => wrong.has(`${name}/inputs/${input}`)));
   const after = right('after')?.value;
   const device = right('device') && plain['device'];
   const retry = right('retry') && plain['retry'];
@@ -144,7 +156,11 @@ function specOf(
     usesSpan: uses?.value.span ?? key,
     usesFolder: (uses?.value.span ?? key).source.folder,
     ...(settings && !isNull(settings.value) ? { with: { key: settings.key, node: settings.value } } : {}),
-    inputs: isMap(inputs) ? givenInputs(inputs) : none,
+    inputs: isMap(inputs) ? givenInputs(inputs, wrongInputs) : none,
+    unread: {
+      with: wrong.has(`${name}/with`),
+      inputs: wrong.has(`${name}/inputs`) ? 'all' : wrongInputs,
+    },
     ...(matrix ? { matrix: { value: plain['matrix']!, node: matrix.value } } : {}),
     ...(seeds ? { seeds: { value: plain['seeds'] as number[], node: seeds.value } } : {}),
     after: afterNames.map((text, index) => ({
@@ -161,10 +177,10 @@ function specOf(
 
 const none: StageSpec['inputs'] = new Map();
 
-function givenInputs(inputs: MapNode): StageSpec['inputs'] {
+function givenInputs(inputs: MapNode, wrong: ReadonlySet<string>): StageSpec['inputs'] {
   const given = new Map<string, { key: Span; node: Node }>();
   for (const [input, { key, value }] of inputs.entries)
-    if (!isNull(value)) given.set(input, { key, node: value });
+    if (!isNull(value) && !wrong.has(input)) given.set(input, { key, node: value });
   return given;
 }
 
@@ -193,7 +209,7 @@ function checkProfiles(profiles: Node | undefined, scope: Scope, problems: Probl
   profileChecker ??= new Checker(profileSchema);
   for (const { key, value } of profiles.entries.values()) {
     const subject = subjectOf(value, scope, { key, title: 'a profile' });
-    for (const fault of profileChecker.check(toPlain(value))) sayFault(fault, subject, problems);
+    sayFaults(profileChecker.check(toPlain(value)), subject, problems);
   }
 }
 
@@ -226,5 +242,31 @@ function subjectOf(root: Node, scope: Scope, profile?: { key: Span; title: strin
     value: (path) => locate(path).value,
     key: (path, key) => locate([...path, key]).key,
     map: (path) => locate(path).key,
+    instead: (path, key) =>
+      path.at(-2) === 'stages' && Object.hasOwn(elsewhere, key) ? elsewhere[key] : undefined,
   };
 }
+
+const waits =
+  'a stage waits for what it names under inputs:, or under after: where nothing of that is an input';
+const program = 'a program is run by uses: command, with: { run: ..., outputs: { name: files } }';
+/** Keys that stages have in GitHub Actions, DVC and Snakemake, and what there is here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  needs: waits,
+  deps: waits,
+  depends_on: waits,
+  input: 'write inputs: { name: stage }',
+  run: program,
+  cmd: program,
+  shell: program,
+  script: program,
+  outs: program,
+  output: program,
+  outputs: program,
+  env: 'a program gets its environment by with: { env: { NAME: value } }',
+  strategy: 'write matrix: beside uses:',
+  params: 'a stage has its settings under with:',
+  args: 'a stage has its settings under with:',
+  if: 'every stage of a file runs; --until, --only and profiles choose among them',
+  name: "a stage's name is its key under stages:",
+};

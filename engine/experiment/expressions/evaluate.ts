@@ -10,6 +10,8 @@ export interface Branch {
   /** How it is called in messages: `params`, `params.sizes`. */
   readonly path: string;
   keys(): string[];
+  /** Where absent: what `keys` has. */
+  has?(key: string): boolean;
   /** The value under a key that `keys` has. @throws ExpressionError at `at` where it cannot be had (a cycle). */
   get(key: string, at: { start: number; end: number }): Json | Branch;
   /** What to say, beyond the choices, where a key is not there. */
@@ -117,9 +119,9 @@ export function evaluate(syntax: Syntax, contexts: Contexts, suggest: Suggest): 
         at.key.start,
         at.key.end,
       );
-    const keys = isBranch(of) ? of.keys() : Object.keys(of);
     const path = isBranch(of) ? of.path : 'this map';
-    if (isBranch(of) ? !keys.includes(name) : !Object.hasOwn(of, name)) {
+    if (isBranch(of) ? !(of.has?.(name) ?? of.keys().includes(name)) : !Object.hasOwn(of, name)) {
+      const keys = isBranch(of) ? of.keys() : Object.keys(of);
       const hint =
         (isBranch(of) ? of.hint : undefined) ?? `${path} has ${keys.slice(0, 12).join(', ') || 'nothing'}`;
       throw new ExpressionError(

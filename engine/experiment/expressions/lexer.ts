@@ -124,18 +124,20 @@ function next(text: string, at: number): Token {
   if (word !== undefined) return { type: 'name', value: word, start: at, end: at + word.length };
   const sign = signs.find((one) => text.startsWith(one, at));
   if (sign !== undefined) return { type: 'sign', value: sign, start: at, end: at + sign.length };
-  const hint =
-    letter === '='
-      ? "compare with '=='"
-      : letter === '&'
-        ? "'and' is '&&'"
-        : letter === '|'
-          ? "'or' is '||'"
-          : letter === '{'
-            ? "maps come from params or fromJSON('...')"
-            : undefined;
+  const hint = instead[letter];
   throw new ExpressionError(`'${letter}' has no meaning in an expression`, at, at + 1, hint);
 }
+
+/** What people mean by a sign of other languages. */
+const instead: Readonly<Record<string, string>> = {
+  '=': "compare with '=='",
+  '&': "'and' is '&&'",
+  '|': "'or' is '||'",
+  '?': 'a choice is written a && b || c',
+  '`': "text takes single quotes: 'text'",
+  $: 'names stand alone: params.x',
+  '{': "maps come from params or fromJSON('...')",
+};
 
 /** 'text', a quote within it doubled. */
 function quoted(text: string, at: number, mark: "'" | '"' = "'"): Token {

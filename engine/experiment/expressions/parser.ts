@@ -123,6 +123,8 @@ class Parser {
         }
         if (words.has(token.value))
           return { type: 'literal', value: words.get(token.value)!, start: token.start, end: token.end };
+        if (token.value === 'not' && this.token.type === 'name')
+          throw new ExpressionError("'not' is not an operator here", token.start, token.end, "write '!'");
         if (this.is('(')) return this.postfix(this.call(token.value, token.start, token.end));
         return this.postfix({ type: 'name', name: token.value, start: token.start, end: token.end });
       }
@@ -192,6 +194,12 @@ class Parser {
       token.type === 'end'
         ? 'the expression ends'
         : `there is '${token.type === 'text' ? `'${token.value}'` : token.value}'`;
-    return new ExpressionError(`${wanted} is expected here, but ${found}`, token.start, token.end);
+    const sign = token.type === 'name' ? operatorWords.get(token.value) : undefined;
+    return new ExpressionError(
+      `${wanted} is expected here, but ${found}`,
+      token.start,
+      token.end,
+      sign && `'${String(token.type === 'name' && token.value)}' is written '${sign}'`,
+    );
   }
 }

@@ -55,8 +55,45 @@ const wrong: Wrong[] = [
   one: { uses: merge, inputs: { parts: "samples.picture@k=1" }, after: ["samples@k=3"] }`,
     says: [
       "6: 'm[1]' must be a number or text or true or false, not a list",
+      "7: matrix has no 'which'",
       "8: 'mm' is not a setting of generate",
       "10: samples has no output 'picture'",
+    ],
+  },
+  {
+    what: 'a matrix of which one axis is wrong: the values of the others are checked, and so are those of whoever has its points',
+    yaml: `stages:
+  faces: { uses: faces }
+  samples:
+    uses: train
+    matrix: { k: [1, -1], m: { from: 1, to: 0, step: 1 }, zip: { a: [arcface, cosfase], b: [faces, face] }, include: [{ n: 0 }] }
+    inputs: { dataset: "\${{ matrix.b }}" }
+    with: { loss: "\${{ matrix.a }}", lambda: "\${{ matrix.k }}", lr: "\${{ matrix.n }}", milestones: ["\${{ matrix.m }}", "\${{ matrix.o }}"] }
+  fr: { uses: train, matrix: samples, inputs: { dataset: faces }, with: { loss: adaface, lambda: "\${{ matrix.k - 1 }}" } }`,
+    says: [
+      "5: 'lambda' is -1: it must be at least 0 (with.lambda of samples@k=-1)",
+      "5: the range of 'm' is empty: from 1 there is no way to 0 in steps of 1",
+      "5: 'loss' must be one of adaface, arcface, cosface, not 'cosfase'. Did you mean 'cosface'? (with.loss of samples@a=cosfase)",
+      "5: there is no stage 'face'. Did you mean 'faces'?",
+      "5: 'lr' is 0: it must be above 0 (with.lr of samples@n=0)",
+      "7: matrix has no 'o'",
+      "8: 'lambda' is -2: it must be at least 0",
+    ],
+  },
+  {
+    what: 'settings and inputs that are none: what they would have given is not missed, and the other inputs are checked',
+    yaml: `stages:
+  faces: { uses: faces }
+  a: { uses: train, with: [adaface], inputs: { dataset: 5, model: facez } }
+  b: { uses: train, inputs: faces, with: { losss: adaface } }
+  c: { usess: train }`,
+    says: [
+      "3: 'with' must be a map, not a list",
+      "3: 'dataset' must be text or a list of texts or nothing, not 5",
+      "3: there is no stage 'facez'. Did you mean 'faces'?",
+      "4: 'inputs' must be a map, not text ('faces')",
+      "4: 'losss' is not a setting of train. Did you mean 'loss'?",
+      "5: 'usess' is not a key of a stage. Did you mean 'uses'?",
     ],
   },
   {

@@ -59,7 +59,7 @@ const hostile: { what: string; yaml: string; says: string }[] = [
   {
     what: 'twelve thousand stages with typos',
     yaml: `stages:\n${lines(12_000, (i) => `  stage${i}: {usees: x}`)}`,
-    says: "stage 'stage0' needs 'uses'",
+    says: "'usees' is not a key of a stage. Did you mean 'uses'?",
   },
   {
     what: 'four thousand inputs that name no stage',

@@ -31,9 +31,9 @@ const malformed: Malformed[] = [
     yaml: `stages:
   faces: { uses: faces
 seed: 3`,
-    screen: `x.yaml:3:1  not valid YAML: flow map in block collection must be sufficiently indented and end with a }
-  3 | seed: 3
-    | ~`,
+    screen: `x.yaml:2:10  this '{' is never closed
+  2 |   faces: { uses: faces
+    |          ~  end it with '}'`,
   },
   {
     what: 'a tab used to indent',
@@ -521,9 +521,9 @@ stages:
 stages:
   faces: { uses: faces }`,
     set: ['params.a=[1'],
-    screen: `--set  not valid YAML: flow sequence must end with a ]
+    screen: `--set  this '[' is never closed
   1 | --set params.a=[1
-    |                  ~`,
+    |                ~  end it with ']'`,
   },
   {
     what: 'an extended file that does not exist',
@@ -556,7 +556,7 @@ stages:
   faces: { uses: faces }`,
     screen: `x.yaml:1:10  'extends' takes the path of a file or a list of them, not a map
   1 | extends: { a: 1 }
-    |          ~~~~~~~~`,
+    |          ~~~~~~~~  write extends: base.yaml, or extends: [faces.yaml, paper.yaml]`,
   },
   {
     what: 'an input that is missing',
@@ -1052,6 +1052,362 @@ stages:
     screen: `x.yaml:1:18  'tracking.uri' has a name or a password in it, which would be kept with every run
   1 | tracking: { uri: "https://*********@mlflow.lab:5000/x" }
     |                  ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~  write the address alone (http://127.0.0.1:5000); secrets go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN`,
+  },
+  {
+    what: 'a setting and its value in one word',
+    yaml: `stages:
+  faces: { uses: faces, with: { size=32 } }
+  fr: { uses:train, inputs: { dataset: faces }, with: { loss: adaface } }`,
+    screen: `x.yaml:2:33  'size=32' is not a setting of faces
+  2 |   faces: { uses: faces, with: { size=32 } }
+    |                                 ~~~~~~~  a key needs a colon and a space: size: 32
+
+x.yaml:3:9  'uses:train' is not a key of a stage
+  3 |   fr: { uses:train, inputs: { dataset: faces }, with: { loss: adaface } }
+    |         ~~~~~~~~~~  a key needs a colon and a space: uses: train`,
+  },
+  {
+    what: 'a required setting that is misspelt: said once',
+    yaml: `stages:
+  faces: { uses: faces }
+  fr: { uses: train, inputs: { dataset: faces }, with: { los: adaface } }`,
+    screen: `x.yaml:3:58  'los' is not a setting of train. Did you mean 'loss'?
+  3 |   fr: { uses: train, inputs: { dataset: faces }, with: { los: adaface } }
+    |                                                          ~~~  it takes loss, lambda, lr, milestones, network (cemiflow schema train)`,
+  },
+  {
+    what: 'an expression without quotes within braces',
+    yaml: `params: { n: 3 }
+stages:
+  faces: { uses: faces, with: { identities: \${{ params.n }} } }
+  more: { uses: faces, with: { identities: \${{ params.n }} } }`,
+    screen: `x.yaml:3:45  an expression within { } or [ ] needs quotes
+  3 |   faces: { uses: faces, with: { identities: \${{ params.n }} } }
+    |                                             ~~~~~~~~~~~~~~~  write "\${{ params.n }}"`,
+  },
+  {
+    what: 'expressions of other languages',
+    yaml: `params: { n: 3 }
+stages:
+  a: { uses: faces, with: { identities: "\${params.n}" } }
+  b: { uses: faces, with: { identities: "{{ params.n }}" } }
+  c: { uses: faces, with: { identities: $n } }`,
+    screen: `x.yaml:3:41  'identities' must be a whole number, not text ('\${params.n}')
+  3 |   a: { uses: faces, with: { identities: "\${params.n}" } }
+    |                                         ~~~~~~~~~~~~~  an expression is written \${{ params.x }}
+
+x.yaml:4:41  'identities' must be a whole number, not text ('{{ params.n }}')
+  4 |   b: { uses: faces, with: { identities: "{{ params.n }}" } }
+    |                                         ~~~~~~~~~~~~~~~~  an expression is written \${{ params.x }}
+
+x.yaml:5:41  'identities' must be a whole number, not text ('$n')
+  5 |   c: { uses: faces, with: { identities: $n } }
+    |                                         ~~  an expression is written \${{ params.x }}`,
+  },
+  {
+    what: 'a merge of two versions that was left unfinished',
+    yaml: `stages:
+<<<<<<< HEAD
+  faces: { uses: faces }
+=======
+  faces: { uses: faces, with: { size: 32 } }
+>>>>>>> sizes`,
+    screen: `x.yaml:2:1  a merge of two versions was left unfinished here
+  2 | <<<<<<< HEAD
+    | ~~~~~~~  keep one of the two, and remove the lines <<<<<<<, ======= and >>>>>>>`,
+  },
+  {
+    what: 'path: with a space behind it',
+    yaml: `stages:
+  fr: { uses: train, inputs: { dataset: path: photos }, with: { loss: adaface } }`,
+    screen: `x.yaml:2:41  not valid YAML: block collections are not allowed within flow collections
+  2 |   fr: { uses: train, inputs: { dataset: path: photos }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~~~~~  write path: without a space behind it`,
+  },
+  {
+    what: 'a key that is indented unlike its neighbours',
+    yaml: `stages:
+  faces:
+    uses: faces
+   with: { size: 32 }`,
+    screen: `x.yaml:4:4  not valid YAML: all mapping items must start at the same column
+  4 |    with: { size: 32 }
+    |    ~  indent it as the keys that it belongs to`,
+  },
+  {
+    what: 'the bracket of a list within a map that is never closed',
+    yaml: `stages:
+  fr: { uses: train, seeds: [1, 2, with: { loss: adaface } }
+  faces: { uses: faces }`,
+    screen: `x.yaml:2:29  this '[' is never closed
+  2 |   fr: { uses: train, seeds: [1, 2, with: { loss: adaface } }
+    |                             ~  end it with ']'`,
+  },
+  {
+    what: 'a matrix that is a list',
+    yaml: `stages:
+  a: { uses: faces, matrix: [1, 2] }`,
+    screen: `x.yaml:2:29  'matrix' must be the name of a stage or a map of axes, not a list
+  2 |   a: { uses: faces, matrix: [1, 2] }
+    |                             ~~~~~~  Makes one instance of the stage at each point`,
+  },
+  {
+    what: 'keys of GitHub Actions',
+    yaml: `stages:
+  faces: { uses: faces }
+  train: { uses: merge, inputs: { parts: faces }, needs: faces, strategy: { matrix: { m: [0] } }, if: always(), name: Train }`,
+    screen: `x.yaml:3:51  'needs' is not a key of a stage
+  3 | ...in: { uses: merge, inputs: { parts: faces }, needs: faces, strategy: { matrix: { m: [0] } }, if: always(), name: Train }
+    |                                                 ~~~~~  a stage waits for what it names under inputs:, or under after: where nothing of that is an input
+
+x.yaml:3:65  'strategy' is not a key of a stage
+  3 | ...in: { uses: merge, inputs: { parts: faces }, needs: faces, strategy: { matrix: { m: [0] } }, if: always(), name: Train }
+    |                                                               ~~~~~~~~  write matrix: beside uses:
+
+x.yaml:3:99  'if' is not a key of a stage
+  3 | ...in: { uses: merge, inputs: { parts: faces }, needs: faces, strategy: { matrix: { m: [0] } }, if: always(), name: Train }
+    |                                                                                                 ~~  every stage of a file runs; --until, --only and profiles choose among them
+
+x.yaml:3:113  'name' is not a key of a stage
+  3 | ...in: { uses: merge, inputs: { parts: faces }, needs: faces, strategy: { matrix: { m: [0] } }, if: always(), name: Train }
+    |                                                                                                               ~~~~  a stage's name is its key under stages:`,
+  },
+  {
+    what: 'a stage of DVC',
+    yaml: `stages:
+  faces: { cmd: python3 faces.py, deps: [faces.py], params: [size], outs: [faces] }`,
+    screen: `x.yaml:2:3  stage 'faces' needs 'uses'
+  2 |   faces: { cmd: python3 faces.py, deps: [faces.py], params: [size], outs: [faces] }
+    |   ~~~~~  add uses:
+
+x.yaml:2:12  'cmd' is not a key of a stage
+  2 |   faces: { cmd: python3 faces.py, deps: [faces.py], params: [size], outs: [faces] }
+    |            ~~~  a program is run by uses: command, with: { run: ..., outputs: { name: files } }
+
+x.yaml:2:35  'deps' is not a key of a stage
+  2 |   faces: { cmd: python3 faces.py, deps: [faces.py], params: [size], outs: [faces] }
+    |                                   ~~~~  a stage waits for what it names under inputs:, or under after: where nothing of that is an input
+
+x.yaml:2:53  'params' is not a key of a stage
+  2 |   faces: { cmd: python3 faces.py, deps: [faces.py], params: [size], outs: [faces] }
+    |                                                     ~~~~~~  a stage has its settings under with:
+
+x.yaml:2:69  'outs' is not a key of a stage
+  2 |   faces: { cmd: python3 faces.py, deps: [faces.py], params: [size], outs: [faces] }
+    |                                                                     ~~~~  a program is run by uses: command, with: { run: ..., outputs: { name: files } }`,
+  },
+  {
+    what: 'operators of other languages',
+    yaml: `params:
+  a: "\${{ 1 === 1 }}"
+  b: "\${{ true and false }}"
+  c: "\${{ not true }}"
+  d: "\${{ true ? 1 : 2 }}"
+  e: "\${{ format(\`x\`) }}"
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:2:15  '=' has no meaning in an expression
+  2 |   a: "\${{ 1 === 1 }}"
+    |               ~  compare with '=='
+
+x.yaml:3:16  an operator or the end of the expression is expected here, but there is 'and'
+  3 |   b: "\${{ true and false }}"
+    |                ~~~  'and' is written '&&'
+
+x.yaml:4:11  'not' is not an operator here
+  4 |   c: "\${{ not true }}"
+    |           ~~~  write '!'
+
+x.yaml:5:16  '?' has no meaning in an expression
+  5 |   d: "\${{ true ? 1 : 2 }}"
+    |                ~  a choice is written a && b || c
+
+x.yaml:6:18  '\`' has no meaning in an expression
+  6 |   e: "\${{ format(\`x\`) }}"
+    |                  ~  text takes single quotes: 'text'`,
+  },
+  {
+    what: "a misspelt name of a command's folders",
+    yaml: `stages:
+  c: { uses: command, with: { run: "train > \${{ output.model }}", outputs: { model: model } } }`,
+    screen: `x.yaml:2:49  'output' is not known here. Did you mean 'outputs'?
+  2 |   c: { uses: command, with: { run: "train > \${{ output.model }}", outputs: { model: model } } }
+    |                                                 ~~~~~~  known here: params, env, matrix, inputs, outputs; text takes single quotes`,
+  },
+  {
+    what: "a command's folders without saying which",
+    yaml: `stages:
+  faces: { uses: faces }
+  c: { uses: command, inputs: { data: faces }, with: { run: "train \${{ inputs }} > \${{ outputs }}/x", outputs: { model: model } } }`,
+    screen: `x.yaml:3:72  'inputs' alone is no folder
+  3 | ...: command, inputs: { data: faces }, with: { run: "train \${{ inputs }} > \${{ outputs }}/x", outputs: { model: model } } }
+    |                                                                ~~~~~~  name one (inputs.data), or all of them: join(inputs.*, ' ')
+
+x.yaml:3:88  'outputs' alone is no folder
+  3 | ...: command, inputs: { data: faces }, with: { run: "train \${{ inputs }} > \${{ outputs }}/x", outputs: { model: model } } }
+    |                                                                                ~~~~~~~  name one (outputs.model), or all of them: join(outputs.*, ' ')`,
+  },
+  {
+    what: 'an axis twice in one point',
+    yaml: `stages:
+  faces: { uses: faces, matrix: { n: [1, 2] }, with: { identities: "\${{ matrix.n }}" } }
+  fr: { uses: train, inputs: { dataset: "faces@n=1,n=2" }, with: { loss: adaface } }`,
+    screen: `x.yaml:3:41  'faces@n=1,n=2' names the axis 'n' twice
+  3 |   fr: { uses: train, inputs: { dataset: "faces@n=1,n=2" }, with: { loss: adaface } }
+    |                                         ~~~~~~~~~~~~~~~  write a stage (faces), an output (faces.inquiry), a point (samples@m=0), all points (samples@*), or path:../photos`,
+  },
+  {
+    what: 'an address to extend',
+    yaml: `extends: https://example.org/base.yaml
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:10  'https://example.org/base.yaml' is an address, and nothing is fetched from there
+  1 | extends: https://example.org/base.yaml
+    |          ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~  download it, and name the file`,
+  },
+  {
+    what: 'extends with nothing behind it',
+    yaml: `extends:
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:1  'extends' takes the path of a file or a list of them, not nothing
+  1 | extends:
+    | ~~~~~~~  write extends: base.yaml, or extends: [faces.yaml, paper.yaml]`,
+  },
+  {
+    what: 'the address of the tracking server without http',
+    yaml: `tracking: { uri: 127.0.0.1:5000 }
+profiles: { lab: { tracking: { uri: "sqlite:///runs.db" } } }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:18  'tracking.uri' is '127.0.0.1:5000': it must be an address that is reached over http
+  1 | tracking: { uri: 127.0.0.1:5000 }
+    |                  ~~~~~~~~~~~~~~  start one with \`mlflow server\`, and write http://127.0.0.1:5000
+
+x.yaml:2:37  'tracking.uri' is 'sqlite:///runs.db': it must be an address that is reached over http
+  2 | profiles: { lab: { tracking: { uri: "sqlite:///runs.db" } } }
+    |                                     ~~~~~~~~~~~~~~~~~~~  start one with \`mlflow server\`, and write http://127.0.0.1:5000`,
+  },
+  {
+    what: 'a value that depends on a matrix of which another axis is wrong',
+    yaml: `stages:
+  faces:
+    uses: faces
+    matrix: { n: [0, 5], s: { from: 1, to: 0, step: 1 } }
+    with: { identities: "\${{ matrix.n }}", size: "\${{ matrix.size }}" }`,
+    screen: `x.yaml:4:19  'identities' is 0: it must be at least 1 (with.identities of faces@n=0)
+  4 |     matrix: { n: [0, 5], s: { from: 1, to: 0, step: 1 } }
+    |                   ~  How many people
+
+x.yaml:4:29  the range of 's' is empty: from 1 there is no way to 0 in steps of 1
+  4 |     matrix: { n: [0, 5], s: { from: 1, to: 0, step: 1 } }
+    |                             ~~~~~~~~~~~~~~~~~~~~~~~~~~~  from must not be above to
+
+x.yaml:5:62  matrix has no 'size'
+  5 |     with: { identities: "\${{ matrix.n }}", size: "\${{ matrix.size }}" }
+    |                                                              ~~~~  matrix has n, s`,
+  },
+  {
+    what: 'division by zero, a gap in format, text that is rounded',
+    yaml: `params: { a: "\${{ 1 / 0 }}", b: "\${{ format('{1}', 1) }}", c: "\${{ round('x') }}" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:23  division by zero
+  1 | params: { a: "\${{ 1 / 0 }}", b: "\${{ format('{1}', 1) }}", c: "\${{ round('x') }}" }
+    |                       ~
+
+x.yaml:1:45  format has no value for {1}: it was given 1
+  1 | params: { a: "\${{ 1 / 0 }}", b: "\${{ format('{1}', 1) }}", c: "\${{ round('x') }}" }
+    |                                             ~~~~~  they count from 0
+
+x.yaml:1:74  a number is expected here, not text ('x')
+  1 | params: { a: "\${{ 1 / 0 }}", b: "\${{ format('{1}', 1) }}", c: "\${{ round('x') }}" }
+    |                                                                          ~~~  round(number, decimals)`,
+  },
+  {
+    what: 'what looks like code: a call, a constructor, a prototype',
+    yaml: `params: { x: "\${{ process.exit(1) }}", y: "\${{ params.constructor }}", z: "\${{ params['__proto__'] }}" }
+stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:31  an operator or the end of the expression is expected here, but there is '('
+  1 | params: { x: "\${{ process.exit(1) }}", y: "\${{ params.constructor }}", z: "\${{ params['__proto__'] }}" }
+    |                               ~
+
+x.yaml:1:55  params has no 'constructor'
+  1 | params: { x: "\${{ process.exit(1) }}", y: "\${{ params.constructor }}", z: "\${{ params['__proto__'] }}" }
+    |                                                       ~~~~~~~~~~~  params has x, y, z
+
+x.yaml:1:87  params has no '__proto__'
+  1 | params: { x: "\${{ process.exit(1) }}", y: "\${{ params.constructor }}", z: "\${{ params['__proto__'] }}" }
+    |                                                                                       ~~~~~~~~~~~  params has x, y, z`,
+  },
+  {
+    what: 'retry after a failure there is not, and without saying how often',
+    yaml: `stages:
+  a: { uses: faces, retry: { on: [oom] } }
+  b: { uses: faces, retry: { times: 2, on: memory, backoff: soon } }`,
+    screen: `x.yaml:2:21  a retry rule needs 'times'
+  2 |   a: { uses: faces, retry: { on: [oom] } }
+    |                     ~~~~~  add times:
+
+x.yaml:2:35  'on[0]' must be one of memory, crash, timeout, io, error, not 'oom'
+  2 |   a: { uses: faces, retry: { on: [oom] } }
+    |                                   ~~~
+
+x.yaml:3:44  'on' must be a list, not text ('memory')
+  3 |   b: { uses: faces, retry: { times: 2, on: memory, backoff: soon } }
+    |                                            ~~~~~~  After which failures
+
+x.yaml:3:61  'backoff' is 'soon': it must be text such as 90s, 30m, 2h
+  3 |   b: { uses: faces, retry: { times: 2, on: memory, backoff: soon } }
+    |                                                             ~~~~`,
+  },
+  {
+    what: 'a stage twice',
+    yaml: `stages:
+  faces: { uses: faces }
+  faces: { uses: merge }`,
+    screen: `x.yaml:3:3  'faces' is given twice
+  3 |   faces: { uses: merge }
+    |   ~~~~~  the first one is on line 2; remove one of them`,
+  },
+  {
+    what: 'the first letter of a key as a capital',
+    yaml: `Stages:
+  faces: { uses: faces }`,
+    screen: `x.yaml:1:1  'Stages' is not a key of an experiment. Did you mean 'stages'?
+  1 | Stages:
+    | ~~~~~~  it takes name, description, params, seed, env, resources, tracking, report, extends, profiles, stages`,
+  },
+  {
+    what: 'typographic quotes',
+    yaml: `stages:
+  faces: { uses: “faces” }`,
+    screen: `x.yaml:2:18  there is no stage kind '“faces”'. Did you mean 'faces'?
+  2 |   faces: { uses: “faces” }
+    |                  ~~~~~~~  kinds: command, evaluate, faces, generate, merge, train`,
+  },
+  {
+    what: "--set of nothing, of a path that ends early, and of a list's item there is not",
+    yaml: `params: { a: [1, 2] }
+stages:
+  faces: { uses: faces }`,
+    set: ['=3', 'params.=3', 'params.a.7=3', 'params..a=3'],
+    screen: `--set  --set takes path=value, not '=3'
+  1 | --set =3
+    |       ~~  for example --set params.identities=50
+
+--set  a name is missing in the path
+  1 | --set params.=3
+    |              ~  a path is names with dots between, as in stages.samples.matrix.m
+
+--set  'params.a' is a list of 2; it has no item '7'
+  1 | --set params.a.7=3
+    |                ~  items count from 0
+
+--set  a name is missing in the path
+  1 | --set params..a=3
+    |              ~  a path is names with dots between, as in stages.samples.matrix.m`,
   },
   {
     what: 'many things at once, each at its place',
