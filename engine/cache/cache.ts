@@ -16,6 +16,7 @@ import { type Attempt, openAttempt } from './attempt.js';
 import { Uses } from './in-use.js';
 import { clearFinished } from './leftovers.js';
 import { type WaitOptions, takeLock } from './lock.js';
+import { SpareLockFiles } from './lock-file.js';
 import { Objects } from './objects.js';
 import { IndexFile } from './index-file.js';
 import { type Read, Results } from './results.js';
@@ -108,6 +109,7 @@ export class LocalCache implements Cache {
   /** When the index may be saved again beside the work, by performance.now(). */
   private saveAfter = 0;
   readonly late: LateSync;
+  private spares: SpareLockFiles | undefined;
 
   constructor(
     readonly root: string,
@@ -162,7 +164,13 @@ export class LocalCache implements Cache {
 
   async beginAttempt(key: StageKey, { force = false, ...wait }: BeginOptions = {}): Promise<Begun> {
     const { root, session, objects, results, uses, late } = this;
-    const lock = await guarded('lock a stage', root, () => takeLock(join(root, 'locks', key), wait));
+    const lock = await guarded('lock a stage', root, async () => {
+      // Without such a folder the lock has none either, and says why.
+      const folder = await session.open().catch(() => undefined);
+      if (folder !== undefined) this.spares ??= new SpareLockFiles(folder);
+      const make = this.spares && { make: this.spares.make };
+      return takeLock(join(root, 'locks', key), { ...wait, ...make });
+    });
     try {
       // Its checkpoint, and what was found before on a disk that was full then.
       await guarded('lock a stage', root, () => uses.addOrFail(key));
@@ -220,6 +228,7 @@ export class LocalCache implements Cache {
     } finally {
       await this.flush();
       this.uses.close();
+      this.spares?.close();
       await this.session.close();
     }
   }

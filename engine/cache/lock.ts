@@ -7,21 +7,11 @@
  * the older files when it lets go. So at any time the holder is the living owner of the highest generation.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  utimesSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeLockFile, type MakeLockFile, removeFile } from './lock-file.js';
 import { type Owner, livesStill, readOwner, startOf, thisProcess } from './owner.js';
-import { errno, isMissing } from './trouble.js';
+import { isMissing } from './trouble.js';
 
 export const HEARTBEAT_SECONDS = 10;
 /** After so long without a heartbeat, as watched by our own clock, an owner that we cannot ask is taken for dead. */
@@ -50,8 +40,16 @@ export interface WaitOptions {
   waiting?: ((owner: Owner | undefined) => void) | undefined;
 }
 
+export interface TakeOptions extends WaitOptions {
+  /** Where many are taken, its file need not be a new one each time. */
+  make?: MakeLockFile;
+}
+
 /** Waits until the lock is ours. Throws `signal.reason` when told to stop waiting. */
-export async function takeLock(path: string, { signal, waiting }: WaitOptions = {}): Promise<Lock> {
+export async function takeLock(
+  path: string,
+  { signal, waiting, make = makeLockFile }: TakeOptions = {},
+): Promise<Lock> {
   const watched = new Map<string, Seen>();
   let told = false;
   for (;;) {
@@ -60,7 +58,7 @@ export async function takeLock(path: string, { signal, waiting }: WaitOptions = 
     if (holder === undefined) {
       // Between a look and what follows from it others may act, also in a test.
       await Promise.resolve();
-      const lock = create(path, dead.length, dead);
+      const lock = create(path, dead, make);
       if (lock !== undefined) return lock;
       continue;
     }
@@ -106,6 +104,8 @@ export function isHeld(path: string): boolean {
 }
 
 function look(file: string, watched: Map<string, Seen>): Seen | undefined {
+  // Most are not there, and an error costs more than a look.
+  if (!existsSync(file)) return undefined;
   try {
     const text = readFileSync(file, 'utf8');
     const beat = statSync(file).mtimeMs;
@@ -127,55 +127,24 @@ function isDead({ owner, since }: Seen): boolean {
   return lives === 'dead' || (lives === 'unknown' && silence > SILENCE_SECONDS);
 }
 
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
-}
-
-/** A new file, or undefined where it is there. */
-function openNew(file: string): number | undefined {
-  for (;;) {
-    try {
-      return openSync(file, 'wx');
-    } catch (error) {
-      if (errno(error) === 'EEXIST') return undefined;
-      if (!isMissing(error)) throw error;
-      mkdirSync(dirname(file), { recursive: true });
-    }
-  }
-}
-
 /** The lock, or undefined where somebody was faster. */
-function create(path: string, generation: number, dead: readonly string[]): Lock | undefined {
-  const file = `${path}.${generation}`;
+function create(path: string, dead: readonly string[], make: MakeLockFile): Lock | undefined {
+  const name = `${path}.${dead.length}`;
   const older = dead.map((_, index) => `${path}.${index}`);
   const owner: Owner & { token: string } = { ...thisProcess(), token: randomUUID() };
   // Here and now: small calls are done before a thread would have been told of the first.
-  const open = openNew(file);
-  if (open === undefined) return undefined;
-  let written = JSON.stringify(owner);
-  try {
-    writeSync(open, written);
-  } catch (error) {
-    // Made and not filled (no space): it must not look held.
-    closeSync(open);
-    rmSync(file, { force: true });
-    throw error;
-  }
+  const file = make(name, JSON.stringify(owner));
+  if (file === undefined) return undefined;
   // Between our look and our creation another may have healed this lock, worked, let go, and a third one begun anew.
   const same = older.every((name, index) => look(name, new Map())?.text === dead[index]);
   if (!same) {
-    closeSync(open);
-    unlinkSync(file);
+    file.remove();
     return undefined;
   }
   const heart = setInterval(() => {
     const now = Date.now() / 1000;
     try {
-      utimesSync(file, now, now);
+      utimesSync(name, now, now);
     } catch {
       // The folder was removed under us; the commit will say so.
     }
@@ -184,18 +153,16 @@ function create(path: string, generation: number, dead: readonly string[]): Lock
   let released = false;
   return {
     holdFor(pid) {
-      // In one write over the old text, so that nobody reads half of it; spaces where that was longer.
       const worker = { pid, started: startOf(pid) };
-      written = JSON.stringify({ ...owner, worker }).padEnd(written.length);
-      writeSync(open, written, 0);
+      file.write(JSON.stringify({ ...owner, worker }));
     },
     release() {
       if (released) return Promise.resolve();
       released = true;
       clearInterval(heart);
-      closeSync(open);
       // Ours last: while an older file is there, ours must be too.
-      for (const name of [...older, file]) removeFile(name);
+      for (const one of older) removeFile(one);
+      file.remove();
       return Promise.resolve();
     },
   };

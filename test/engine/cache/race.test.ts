@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -17,7 +18,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { isDamaged, openCache } from '../../../engine/cache/cache.js';
 import { isHeld, takeLock } from '../../../engine/cache/lock.js';
-import { startOf, thisProcess } from '../../../engine/cache/owner.js';
+import { makeLockFile, SpareLockFiles } from '../../../engine/cache/lock-file.js';
+import { readOwner, startOf, thisProcess } from '../../../engine/cache/owner.js';
 import { verify } from '../../../engine/cache/verify.js';
 import { components, make, namesInIndex, someKey, start, temporaryFolder, write } from './rig.js';
 
@@ -97,26 +99,64 @@ test('killed at any moment of a commit, nothing partial is ever seen', async () 
   expect(seen.finished).toBeGreaterThan(0);
 });
 
-test('many engines that find a dead lock together: still only one at a time holds it', async () => {
+test.each([
+  ['a new file each time', () => makeLockFile],
+  ['files that are used again', (folder: string) => new SpareLockFiles(folder).make],
+])(
+  'many engines that find a dead lock together, with %s: still only one at a time holds it',
+  async (_, maker) => {
+    const root = temporaryFolder();
+    mkdirSync(join(root, 'locks'));
+    writeFileSync(
+      join(root, 'locks/k.0'),
+      JSON.stringify({ ...thisProcess(), pid: 2 ** 22 + 1, started: '1' }),
+    );
+    const path = join(root, 'locks/k');
+    let held = 0;
+    let most = 0;
+    const turns = Array.from({ length: 12 }, async () => {
+      const lock = await takeLock(path, { make: maker(root) });
+      held++;
+      most = Math.max(most, held);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      held--;
+      await lock.release();
+    });
+    await Promise.all(turns);
+    expect(most).toBe(1);
+    expect(readdirSync(join(root, 'locks'))).toEqual([]);
+  },
+);
+
+test('the file of a lock that was let go serves the next one, and says nothing of the last', async () => {
   const root = temporaryFolder();
-  mkdirSync(join(root, 'locks'));
-  writeFileSync(
-    join(root, 'locks/k.0'),
-    JSON.stringify({ ...thisProcess(), pid: 2 ** 22 + 1, started: '1' }),
-  );
-  const path = join(root, 'locks/k');
-  let held = 0;
-  let most = 0;
-  const turns = Array.from({ length: 12 }, async () => {
-    const lock = await takeLock(path);
-    held++;
-    most = Math.max(most, held);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    held--;
-    await lock.release();
-  });
-  await Promise.all(turns);
-  expect(most).toBe(1);
+  const { make } = new SpareLockFiles(root);
+  const fileOf = (name: string) => join(root, 'locks', `${name}.0`);
+  const first = await takeLock(join(root, 'locks/a'), { make });
+  first.holdFor(process.pid);
+  const { ino } = statSync(fileOf('a'));
+  await first.release();
+  expect(existsSync(fileOf('a'))).toBe(false);
+
+  const second = await takeLock(join(root, 'locks/b'), { make });
+  expect(statSync(fileOf('b')).ino).toBe(ino);
+  expect(readOwner(readFileSync(fileOf('b'), 'utf8'))).toMatchObject(thisProcess());
+  expect(readFileSync(fileOf('b'), 'utf8')).not.toContain('worker');
+  // While it is held there is no other of the name, whoever asks.
+  expect(make(fileOf('b'), 'x')).toBeUndefined();
+  expect(makeLockFile(fileOf('b'), 'x')).toBeUndefined();
+  await second.release();
+});
+
+test('where the folder of spare files is gone, or its disk has no second names, a lock has a file of its own', async () => {
+  const root = temporaryFolder();
+  mkdirSync(join(root, 'spare'));
+  const { make } = new SpareLockFiles(join(root, 'spare'));
+  await (await takeLock(join(root, 'locks/a'), { make })).release();
+  rmSync(join(root, 'spare'), { recursive: true });
+  const lock = await takeLock(join(root, 'locks/a'), { make });
+  expect(isHeld(join(root, 'locks/a'))).toBe(true);
+  await lock.release();
   expect(readdirSync(join(root, 'locks'))).toEqual([]);
 });
 
