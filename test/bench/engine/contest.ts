@@ -1,6 +1,7 @@
 /** An engine in the benchmarks: how it is told a graph, and the lines that plan and run it. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Graph } from './graph.js';
 
 /** Stages at a time, in all engines. */
@@ -53,6 +54,17 @@ export function execute({ program, words, cwd, env }: Line): string {
       `${program} ${words.slice(0, 3).join(' ')}: exit ${status}\n${`${stdout}${stderr}`.slice(-1000)}`,
     );
   return stdout;
+}
+
+/**
+ * Moves these out of a project's folder, to beside it, instead of removing them: where thousands of files have just been removed, a disk may
+ * be slow to make others (ext4 without a journal looks at all that it removed in the last minutes), and that would be timed.
+ */
+export function moveAway(folder: string, names: readonly string[]): void {
+  mkdirSync(`${folder}.old`, { recursive: true });
+  const old = mkdtempSync(join(`${folder}.old`, 'turn-'));
+  for (const name of names)
+    if (existsSync(join(folder, name))) renameSync(join(folder, name), join(old, name));
 }
 
 /** What all stages made, put together: two engines that did the same work have the same. */

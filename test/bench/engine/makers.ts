@@ -1,7 +1,7 @@
 /** make, ninja, SCons, doit and Snakemake in the benchmarks: engines whose outputs are files in the project's folder. */
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Engine, jobs, type Line, type Project } from './contest.js';
+import { type Engine, jobs, type Line, moveAway, type Project } from './contest.js';
 import type { Graph, Stage } from './graph.js';
 import type { Tools } from './tools.js';
 
@@ -23,10 +23,7 @@ function project(
     run,
     plan,
     removeOutputs,
-    clear() {
-      removeOutputs();
-      for (const name of memory) rmSync(join(folder, name), { recursive: true, force: true });
-    },
+    clear: () => moveAway(folder, ['out', ...memory]),
     output: (stage) => join(folder, 'out', stage),
   };
 }

@@ -1,7 +1,7 @@
 /** wireit and nx in the benchmarks: runners of npm scripts with a cache, from which they restore outputs. */
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Engine, jobs } from './contest.js';
+import { type Engine, jobs, moveAway } from './contest.js';
 import type { Stage } from './graph.js';
 import type { Tools } from './tools.js';
 
@@ -51,8 +51,8 @@ export function npmRunners({ npm, modules }: Tools): Engine[] {
           },
           removeOutputs,
           clear() {
-            removeOutputs();
-            rmSync(join(folder, '.wireit'), { recursive: true, force: true });
+            moveAway(folder, ['out', '.wireit']);
+            mkdirSync(join(folder, 'out'));
           },
           output: (stage) => join(folder, 'out', stage),
         };
@@ -111,8 +111,8 @@ export function npmRunners({ npm, modules }: Tools): Engine[] {
           plan: line('run', 'graph:all', '--graph=stdout'),
           removeOutputs,
           clear() {
-            removeOutputs();
-            rmSync(join(folder, '.nx'), { recursive: true, force: true });
+            moveAway(folder, ['out', '.nx']);
+            mkdirSync(join(folder, 'out'));
           },
           output: (stage) => join(folder, 'out', stage),
         };

@@ -3,7 +3,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../engine/cli/invocation.js';
 import { removeScratch } from '../scratch.js';
-import { type Engine, execute, jobs } from './contest.js';
+import { type Engine, execute, jobs, moveAway } from './contest.js';
 import type { Stage } from './graph.js';
 
 export const program = join(packageRoot, 'dist/engine/cli/main.js');
@@ -37,7 +37,7 @@ export const ours: Engine = {
       plan: line('plan'),
       clear() {
         paths = undefined;
-        removeScratch(runs);
+        moveAway(folder, ['runs']);
       },
       // The cache is where they are.
       removeOutputs() {
