@@ -1,21 +1,28 @@
 /** Writing that a power cut cannot tear: into a temporary file, fsync, rename, fsync of the folder. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
 import { open, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errno, isMissing } from './trouble.js';
 
 /**
- * Replaces `path` by `text`, all or nothing.
+ * Replaces `path` by this content, all or nothing.
  * @param temporary an existing folder on the same disk, swept when its owner is dead.
+ * @returns the new file's
  */
-export async function writeDurably(path: string, text: string, temporary: string): Promise<void> {
+export async function writeDurably(
+  path: string,
+  content: string | readonly Buffer[],
+  temporary: string,
+): Promise<Stats> {
   const beside = join(temporary, randomUUID());
+  let stats: Stats;
   try {
     const file = await open(beside, 'wx');
     try {
-      await file.writeFile(text);
+      for (const piece of typeof content === 'string' ? [content] : content) await file.writeFile(piece);
       await file.sync();
+      stats = await file.stat();
     } finally {
       await file.close();
     }
@@ -26,6 +33,7 @@ export async function writeDurably(path: string, text: string, temporary: string
     throw error;
   }
   await syncFolder(dirname(path));
+  return stats;
 }
 
 /**

@@ -10,7 +10,8 @@
  * It is replaced as a whole; of two engines that write at once each takes in what the other had written before. A file that is
  * torn, damaged or of another version counts as none.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../sha256.js';
 import { writeDurably } from './durable.js';
@@ -27,6 +28,8 @@ export class IndexFile {
   private readonly learnt: Entries = new Map();
   private readonly forgotten = new Set<string>();
   private readonly file: string;
+  /** What this engine wrote last, and how the file looked then. */
+  private written: { entries: Entries; looks: Stats } | undefined;
 
   /** @param root of the cache */
   constructor(private readonly root: string) {
@@ -72,18 +75,50 @@ export class IndexFile {
 
   /** Writes what was learnt over what other engines wrote meanwhile. */
   async save(temporary: string): Promise<void> {
-    const merged = read(this.file);
+    const merged = this.asWritten() ?? read(this.file);
     for (const [name, value] of this.learnt) merged.set(name, value);
     for (const name of this.forgotten) merged.delete(name);
     this.learnt.clear();
     this.forgotten.clear();
-    const lines = [`${Date.now()}\n`];
-    for (const [name, value] of merged)
-      lines.push(`${JSON.stringify(name)}\t${typeof value === 'string' ? value : JSON.stringify(value)}\n`);
-    const text = lines.join('');
-    await writeDurably(this.file, `${FORMAT}\t${sha256(text)}\n${text}`, temporary);
+    this.written = undefined;
+    const looks = await writeDurably(this.file, contentOf(merged), temporary);
+    this.written = { entries: merged, looks };
     rmSync(join(this.root, OLD), { force: true });
   }
+
+  /** What is in the file, where nobody else has written it since. */
+  private asWritten(): Entries | undefined {
+    if (!this.written) return undefined;
+    const { entries, looks } = this.written;
+    const now = statSync(this.file, { throwIfNoEntry: false });
+    const same = now?.ino === looks.ino && now.size === looks.size && now.mtimeMs === looks.mtimeMs;
+    return same ? entries : undefined;
+  }
+}
+
+/** Letters that are put into one piece: the whole of a large index as one text, and as bytes, would be in memory several times. */
+const PIECE = 256 * 1024;
+
+function contentOf(entries: Entries): Buffer[] {
+  const pieces: Buffer[] = [];
+  const hash = createHash('sha256');
+  let lines = [`${Date.now()}\n`];
+  let length = 0;
+  const close = () => {
+    const piece = Buffer.from(lines.join(''));
+    hash.update(piece);
+    pieces.push(piece);
+    lines = [];
+    length = 0;
+  };
+  for (const [name, value] of entries) {
+    const line = `${JSON.stringify(name)}\t${typeof value === 'string' ? value : JSON.stringify(value)}\n`;
+    lines.push(line);
+    length += line.length;
+    if (length > PIECE) close();
+  }
+  close();
+  return [Buffer.from(`${FORMAT}\t${hash.digest('hex')}\n`), ...pieces];
 }
 
 function read(file: string): Entries {

@@ -4,6 +4,7 @@ import type { Experiment } from '../experiment/experiment.js';
 import type { FailureMode } from '../run/scheduler.js';
 import type { RunOutcome, RunSummary } from '../run/summary.js';
 import { openExperiment } from './experiment-file.js';
+import { keepHeapSmall } from './heap.js';
 import { commandLine, fromHere, version } from './invocation.js';
 import {
   addExperiment,
@@ -117,7 +118,9 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
     (event) => {
       started = true;
       screen.take(event);
-      if (event.type === 'planned') tracking?.begin(event.folder);
+      if (event.type !== 'planned') return;
+      keepHeapSmall(event.decisions.size);
+      tracking?.begin(event.folder);
     },
   )
     .catch((error: unknown) => {
