@@ -44,10 +44,28 @@ export function elementwise(
   const { order, graph } = leading.find((core) => !sameDims(core.order, axesOf(shape.length))) ?? leading[0]!;
   const name = graph.emit(
     op,
-    cores.map((core) => inOrder(core, order)),
+    cores.map((core) => inOrder(inLongRuns(core, coreShape, order), order)),
     attributes,
   );
   return broadcast(new Symbolic(graph, coreShape, dtype, name, order), shape);
+}
+
+/** Below so many elements with the same number, ONNX Runtime's broadcasting takes three times as long as arithmetic without. */
+const LEAST_REPEAT = 16;
+
+/** The value repeated along the last axes in memory, where those are short and the first are left to be repeated. */
+function inLongRuns(value: Symbolic, shape: readonly number[], order: readonly number[]): Symbolic {
+  const isRepeated = (axis: number): boolean => value.shape[axis] === 1 && shape[axis] !== 1;
+  // Axes of length 1 belong to either side.
+  const last = order.findLastIndex((axis) => !isRepeated(axis) && shape[axis] !== 1);
+  const run = order.slice(last + 1);
+  const length = sizeOf(run.map((axis) => shape[axis]!));
+  if (last < 0 || length === 1 || length >= LEAST_REPEAT || !order.slice(0, last).some(isRepeated))
+    return value;
+  return broadcast(
+    value,
+    value.shape.map((dim, axis) => (run.includes(axis) ? shape[axis]! : dim)),
+  );
 }
 
 /** `operand` broadcast to the shape it has together with another. */
@@ -71,6 +89,7 @@ export function multiply(a: Symbolic, b: Symbolic): Symbolic {
       // x sigmoid(x)
       return mapped(other, graph.emit('QuickGelu', [other.name], { alpha: float(1) }, 'com.microsoft'));
   const product = elementwise('Mul', [a, b], dtype);
+  if (dtype === 'float32' && !a.base && !b.base && sameDims(a.shape, b.shape)) product.factors = [a, b];
   if (dtype === 'float32' && a.size !== b.size)
     product.scaled = a.size > b.size ? { map: a, factor: b } : { map: b, factor: a };
   return product;
@@ -195,8 +214,11 @@ export function reduce(
   let result = core;
   if (long.length > 0) {
     const physical = long.map((axis) => physicalAxis(core, axis)).sort((a, b) => a - b);
-    const name = core.graph.emit(op, [core.name, core.graph.int64(physical)], { keepdims: 1 });
-    result = new Symbolic(core.graph, reduced(core.shape), core.dtype, name, core.order);
+    const recorded = (): Symbolic => {
+      const name = core.graph.emit(op, [core.name, core.graph.int64(physical)], { keepdims: 1 });
+      return new Symbolic(core.graph, reduced(core.shape), core.dtype, name, core.order);
+    };
+    result = sumOfProducts(op, core, long) ?? recorded();
   }
   if (op === 'ReduceSum') {
     const repeats = sizeOf(over.map((axis) => value.shape[axis]! / core.shape[axis]!));
@@ -211,6 +233,35 @@ export function reduce(
       );
 }
 
+/** With so many neighbours in a row, a product of a row and a column is faster than a product of maps and its sum. */
+const LEAST_ROW = 1024;
+/** With fewer rows there is too little to share among threads. */
+const LEAST_ROWS = 16;
+
+/**
+ * The sum or mean of a product of two maps as products of rows and columns, over those of the axes that lie last in memory: one pass over both, and
+ * nothing written.
+ * @returns with 1 for the axes; undefined where the value is no such product, or that is not faster
+ */
+function sumOfProducts(op: Reduction, product: Symbolic, axes: readonly number[]): Symbolic | undefined {
+  const { graph, shape, dtype, order, factors } = product;
+  if (!factors || !graph.target.fused || (op !== 'ReduceSum' && op !== 'ReduceMean')) return undefined;
+  const last = order.findLastIndex((axis) => shape[axis] !== 1 && !axes.includes(axis));
+  const row = order.slice(last + 1);
+  const length = sizeOf(row.map((axis) => shape[axis]!));
+  const rows = product.size / length;
+  if (length < LEAST_ROW || rows < LEAST_ROWS) return undefined;
+  const [left, right] = factors.map((value) =>
+    graph.reshape(inOrder(value, order), product.physicalShape, [rows, 1, length]),
+  );
+  const name = graph.emit('FusedMatMul', [left!, right!], { transB: 1 }, 'com.microsoft');
+  const dims = shape.map((dim, axis) => (row.includes(axis) ? 1 : dim));
+  const physical = order.map((axis) => dims[axis]!);
+  const sums = new Symbolic(graph, dims, dtype, graph.reshape(name, [rows, 1, 1], physical), order);
+  const sum = reduce('ReduceSum', sums, [...axes], true);
+  return op === 'ReduceSum' ? sum : scale(sum, 1 / sizeOf(axes.map((axis) => shape[axis]!)));
+}
+
 /** The value with its broadcast written out. */
 export function written(value: Symbolic): Symbolic {
   if (!value.base) return value;
@@ -221,6 +272,8 @@ export function written(value: Symbolic): Symbolic {
 export function slice(value: Symbolic, begin: readonly number[], size: readonly number[]): Symbolic {
   const shape = size.map((length, axis) => (length < 0 ? value.shape[axis]! - begin[axis]! : length));
   if (sameDims(shape, value.shape)) return value;
+  const alone = value.cut?.(begin, shape);
+  if (alone) return alone;
   if (value.frozen && value.rank === 1)
     return frozenOf(value.graph, value.frozen.location, value.frozen.offset + begin[0]!, shape);
   if (value.base) {

@@ -239,13 +239,14 @@ export function prelu(scope: Scope, name: string, x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input, weight, save) => {
     const a = input as tf.Tensor;
     const s = weight as tf.Tensor;
-    const below = tf.minimum(a, 0);
-    (save as tf.GradSaveFunc)([a, s, below]);
+    // The slope where each number is, so that value and gradient are one product each.
+    const slopes = tf.add(tf.mul(tf.step(a), tf.sub(1, s)), s);
+    (save as tf.GradSaveFunc)([a, slopes]);
     return {
-      value: tf.add(tf.relu(a), tf.mul(below, s)),
+      value: tf.mul(a, slopes),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [x0, s0, negative] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-        return [tf.where(tf.greater(x0, 0), dy, tf.mul(dy, s0)), tf.sum(tf.mul(dy, negative), outer)];
+        const [x0, slopes0] = saved as [tf.Tensor, tf.Tensor];
+        return [tf.mul(dy, slopes0), tf.sum(tf.mul(dy, tf.minimum(x0, 0)), outer)];
       },
     };
   })(x, slope);

@@ -23,8 +23,12 @@ export class Symbolic {
   sigmoidOf?: Symbolic;
   /** Set where the value is a product of a map with a number for each of some of its axes: the sum with another such is one node. */
   scaled?: { map: Symbolic; factor: Symbolic };
+  /** Set where the value is the product of two of its shape: a sum of it is one pass over both. */
+  factors?: readonly [Symbolic, Symbolic];
   /** Set where the value is what a convolution without bias gave: it can add one itself. */
   withBias?: (bias: Symbolic) => Symbolic;
+  /** Set where a box of the value may be had without the rest. Undefined where it may not. */
+  cut?: (begin: readonly number[], shape: number[]) => Symbolic | undefined;
   /** Set where the value is a run of a frozen argument's elements, from `offset` on. */
   frozen?: { location: string; offset: number };
   /** Set where the value is `source` with zeros around it: a convolution can do the padding itself. */

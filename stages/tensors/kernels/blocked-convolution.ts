@@ -32,6 +32,22 @@ export function isWorthBlocks(graph: Graph, { name, outputs, area, inputs }: Fil
   return inputs % 4 === 0 && (padding * up(inputs, block)) / inputs <= MOST_PADDING;
 }
 
+/** Whether so many channels can be brought into blocks, and would fill one. */
+export function fillsBlocks(graph: Graph, channels: number): boolean {
+  const { block } = graph.target;
+  return block !== 0 && channels >= block && channels % 4 === 0;
+}
+
+/** NCHW into blocks. */
+export function intoBlocks(graph: Graph, image: string): string {
+  return graph.emit('ReorderInput', [image], {}, NCHWC);
+}
+
+/** Blocks into NCHW or, with the channels `last`, NHWC. */
+export function fromBlocks(graph: Graph, blocks: string, channels: number, { last = false } = {}): string {
+  return graph.emit('ReorderOutput', [blocks], last ? { channels, channels_last: 1 } : { channels }, NCHWC);
+}
+
 /**
  * @param image       NCHW, with the filter's `inputs` as channels
  * @param filter      as it is, for a convolution; for the gradient by its input, `turned`
@@ -50,11 +66,11 @@ export function blockedConvolution(
   const { block } = graph.target;
   const { turned = false } = filter;
   const [from, to] = turned ? [filter.outputs, filter.inputs] : [filter.inputs, filter.outputs];
-  const source = from < block ? image : graph.emit('ReorderInput', [image], {}, NCHWC);
+  const source = from < block ? image : intoBlocks(graph, image);
   const inputs = [source, filterBlocks(graph, filter, turned, kernel)];
   if (bias !== undefined) inputs.push(padded(graph, bias, [to], [up(to, block)]));
   const blocks = graph.emit('Conv', inputs, attributes, NCHWC);
-  return graph.emit('ReorderOutput', [blocks], { channels: to }, NCHWC);
+  return fromBlocks(graph, blocks, to);
 }
 
 /** Several transposes of two axes: ONNX Runtime's transpose of many axes at once is several times slower. */

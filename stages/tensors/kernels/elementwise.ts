@@ -40,6 +40,9 @@ const COMPARISON = {
   LogicalOr: 'Or',
 } as const;
 
+/** Of float32. */
+const LARGEST = 2 ** 127 * (2 - 2 ** -23);
+
 type Pair = 'a' | 'b';
 
 function subtract(a: Symbolic, b: Symbolic): Symbolic {
@@ -124,6 +127,9 @@ export const elementwiseKernels: readonly TraceKernel[] = [
     where(elementwise('GreaterOrEqual', [y, number(y, 0)], 'bool'), dy, multiply(dy, add(y, number(y, 1)))),
   ),
   kernel<'x', { alpha: number }>('Step', ({ x }, { alpha }) => {
+    // ONNX Runtime's Where takes four times as long as this and a product, on one thread only. 0 times the largest number is 0.
+    if (x.graph.target.fused && alpha === 0 && x.dtype === 'float32')
+      return elementwise('HardSigmoid', [x], x.dtype, { alpha: float(LARGEST), beta: float(0) });
     const positive = elementwise('Greater', [x, number(x, 0)], 'bool');
     return alpha === 0 ? cast(positive, x.dtype) : where(positive, number(x, 1), number(x, alpha));
   }),

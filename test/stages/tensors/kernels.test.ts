@@ -125,6 +125,21 @@ const differentiable: Case[] = [
   ['transpose', (x) => tf.mul(tf.transpose(x!, [2, 0, 1]), rotated), [2, 3, 4]],
   ['expandDims and squeeze', (x) => tf.squeeze(tf.mul(tf.expandDims(x!, -1), 2)), [2, 3]],
   ['sum', (x) => tf.sum(x!, [0, 2]), [2, 3, 4]],
+  ['sum of a product, along rows', (x, y) => tf.sum(tf.mul(x!, y!), 2), [4, 4, 1100], [4, 4, 1100]],
+  ['mean of a square, along rows and over others', (x) => tf.mean(tf.square(x!), [0, 2]), [4, 4, 1100]],
+  [
+    'sum of a product, repeated',
+    (x, y) => tf.sum(tf.broadcastTo(tf.mul(x!, y!), [2, 16, 1100]), [0, 2]),
+    [1, 16, 1100],
+    [1, 16, 1100],
+  ],
+  [
+    'a factor for each channel of small maps',
+    (x, y, z) => tf.sub(tf.mul(tf.conv2d(x as tf.Tensor4D, y as tf.Tensor4D, 1, 'same'), z!), z!),
+    [3, 2, 3, 4],
+    [1, 1, 4, 20],
+    [20],
+  ],
   ['sum, kept', (x) => tf.sum(x!, -1, true), [2, 3, 4]],
   ['sum of a broadcast', (x) => tf.sum(tf.mul(tf.broadcastTo(x!, [3, 5]), 2), 0), [1, 5]],
   ['mean', (x) => tf.mean(x!, [1, 2], true), [2, 3, 4]],
@@ -205,7 +220,10 @@ const differentiable: Case[] = [
       ['16 channels to 16, stride 3, 5x5', 3, 2, 5, 16, 16],
       ['16 channels to 16, valid', 2, 'valid', 3, 16, 16],
       ['32 channels to 3', 1, 1, 3, 32, 3],
-    ] as [string, number, 'same' | 'valid' | number, number, number, number][]
+      ['32 channels to 20', 1, 'same', 3, 32, 20],
+      ['24 channels to 20, valid, 2x4', 1, 'valid', [2, 4], 24, 20],
+      ['7 channels to 5, 4x4', 1, 'same', 4, 7, 5],
+    ] as [string, number, 'same' | 'valid' | number, number | [number, number], number, number][]
   ).flatMap(([name, stride, pad, kernel, from, to]): Case[] => [
     [
       `conv2d ${name}`,
@@ -220,7 +238,7 @@ const differentiable: Case[] = [
           b!,
         ),
       [N, 7, 10, from],
-      [to, kernel, kernel, from],
+      [to, ...(typeof kernel === 'number' ? [kernel, kernel] : kernel), from],
       [to],
     ],
   ]),
@@ -260,6 +278,23 @@ const differentiable: Case[] = [
       ),
     [N, 8, 7, 3],
     [3, 3, 3, 5],
+  ],
+  [
+    'conv2d of a padded image, in blocks',
+    (x, y) =>
+      tf.conv2d(
+        tf.pad(x as tf.Tensor4D, [
+          [0, 0],
+          [1, 2],
+          [3, 1],
+          [0, 0],
+        ]),
+        y as tf.Tensor4D,
+        2,
+        'valid',
+      ),
+    [N, 8, 7, 16],
+    [3, 3, 16, 16],
   ],
   [
     'conv2d of a padded image, padded again',
