@@ -169,13 +169,13 @@ function sayable(metrics: Finished['metrics'], warnings: readonly string[]) {
   };
 }
 
-/** Bytes of all files in a folder, whatever else is in it. */
+/** Bytes of all files in a folder; what has none, an empty file or a link, counts as one: it may be what went wrong. */
 async function weigh(folder: string): Promise<number> {
   let bytes = 0;
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) bytes += await weigh(path);
-    else if (entry.isFile()) bytes += (await stat(path)).size;
+    else bytes += entry.isFile() ? Math.max(1, (await stat(path)).size) : 1;
   }
   return bytes;
 }

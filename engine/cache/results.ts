@@ -203,10 +203,13 @@ export class Results {
     ]);
   }
 
-  /** The latest result of that stage name, else the one of the same kind that differs least. */
+  /**
+   * The latest result of that stage name, of the same kind where there is one (experiments that share a cache may call other things by
+   * that name); else the one of the same kind that differs least.
+   */
   nearest(now: KeyComponents, stage: string, unknown: ReadonlySet<string>): StageResult | undefined {
     const { byStage, byKind } = this.latestOnes();
-    const same = byStage.get(stage);
+    const same = byStage.get(ofKind(stage, now.kind)) ?? byStage.get(stage);
     const latest = same && this.wholeOf(same);
     if (latest) return latest;
     let neighbours = this.neighbours.get(now.kind);
@@ -251,11 +254,15 @@ export class Results {
     stage: string,
   ): void {
     byStage.set(stage, key);
-    const ofKind = byKind.get(kind);
-    if (ofKind) ofKind.push(key);
+    byStage.set(ofKind(stage, kind), key);
+    const others = byKind.get(kind);
+    if (others) others.push(key);
     else byKind.set(kind, [key]);
   }
 }
+
+/** No name of a stage has a space. */
+const ofKind = (stage: string, kind: string) => `${stage} ${kind}`;
 
 /** Of a result in the index; artifacts have their digest as name. */
 const RESULT = 'result ';

@@ -3,7 +3,7 @@
  * Pure: it reads no disk and no clock; the caller brings what it found there (make-plan.ts).
  */
 import type { StageKey } from '../digest.js';
-import { differences } from './differences.js';
+import { differences, resemble } from './differences.js';
 import type { Decision, KeyComponents, Reason, StageResult } from './plan.js';
 
 export interface Known {
@@ -34,8 +34,9 @@ export function decide(stage: string, known: Known): Decision {
   if (found && 'damaged' in found) {
     for (const { output, detail } of found.damaged) because.push({ kind: 'output-damaged', output, detail });
   } else if (found === undefined) {
-    if (nearest) {
-      if (nearest.by.stage !== stage) because.push({ kind: 'compared-with', stage: nearest.by.stage });
+    const own = nearest?.by.stage === stage;
+    if (nearest && (own || resemble(nearest.components, components, unknownInputs))) {
+      if (!own) because.push({ kind: 'compared-with', stage: nearest.by.stage, run: nearest.by.run });
       because.push(...differences(nearest.components, components, unknownInputs));
     } else because.push({ kind: 'never-ran' });
   }

@@ -52,6 +52,24 @@ function* settingDifferences(was: unknown, now: unknown, path: readonly string[]
   }
 }
 
+/**
+ * Whether one stage is worth comparing with another: more of their settings and inputs agree than differ. Two commands that have no more
+ * in common than that they are commands are not.
+ */
+export function resemble(was: KeyComponents, now: KeyComponents, unknown: ReadonlySet<string>): boolean {
+  if (was.kind !== now.kind) return false;
+  const inputs = union(was.inputs, now.inputs).filter((input) => !unknown.has(input));
+  const sameInputs = inputs.filter((input) => isDeepStrictEqual(was.inputs[input], now.inputs[input])).length;
+  const changed = [...settingDifferences(was.settings, now.settings, [])].length + inputs.length - sameInputs;
+  return changed === 0 || changed < sameInputs + sameLeaves(was.settings, now.settings);
+}
+
+function sameLeaves(was: unknown, now: unknown): number {
+  if (isMap(was) && isMap(now))
+    return union(was, now).reduce((sum, name) => sum + sameLeaves(was[name], now[name]), 0);
+  return isDeepStrictEqual(was, now) ? 1 : 0;
+}
+
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

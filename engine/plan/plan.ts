@@ -62,7 +62,7 @@ export type Reason =
   | { kind: 'output-damaged'; output: string; detail: string }
   | { kind: 'upstream-runs'; stages: readonly string[] }
   /** It has no result of its own: what follows is what differs from that stage's. */
-  | { kind: 'compared-with'; stage: string };
+  | { kind: 'compared-with'; stage: string; run: string };
 
 /** `stage` is the instance's name. */
 export type Decision =

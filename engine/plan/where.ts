@@ -45,8 +45,9 @@ export function where(reason: Reason, stage: StageInstance, around: Surroundings
     case 'forced':
     case 'output-damaged':
     case 'upstream-runs':
-    case 'compared-with':
       return undefined;
+    case 'compared-with':
+      return `run ${reason.run}`;
   }
 }
 

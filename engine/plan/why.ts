@@ -10,7 +10,7 @@ export function say(reason: Reason): string {
     case 'forced':
       return 'forced on the command line';
     case 'setting-changed':
-      return `with.${reason.path}: ${value(reason.was)} -> ${value(reason.now)}`;
+      return `with.${reason.path}: ${change(reason.was, reason.now)}`;
     case 'input-changed':
       return inputChanged(reason);
     case 'code-changed':
@@ -98,11 +98,27 @@ function codeChanged({ of, part, was, now }: Extract<Reason, { kind: 'code-chang
 
 const short = (digest: string) => digest.slice(0, 8);
 
-/** A setting as it is written in YAML's flow style, cut where it is long. */
-function value(setting: unknown): string {
+const longest = 60;
+
+/** Two settings as they are written in YAML's flow style, cut where they are long, and then so that what differs is seen. */
+function change(was: unknown, now: unknown): string {
+  const [before, after] = [written(was), written(now)];
+  let same = 0;
+  while (same < before.length && before[same] === after[same]) same += 1;
+  // Some words of what stands before it, so that the place is known again.
+  const from = same <= longest / 2 ? 0 : same - longest / 4;
+  return `${cut(before, from)} -> ${cut(after, from)}`;
+}
+
+function written(setting: unknown): string {
   if (setting === undefined) return 'none';
-  const text = typeof setting === 'string' ? setting : JSON.stringify(setting);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return typeof setting === 'string' ? setting : JSON.stringify(setting);
+}
+
+function cut(text: string, from: number): string {
+  if (text.length <= longest) return text;
+  const rest = from === 0 ? text : `...${text.slice(from)}`;
+  return rest.length > longest ? `${rest.slice(0, longest - 3)}...` : rest;
 }
 
 /** Three points of a stage and more are one word: `samples@* (21)`. */

@@ -348,6 +348,18 @@ describe('the nearest earlier result', () => {
     expect((await (await openCache(cache.root)).nearest(components(), 'oracle'))?.key).toBe(late.key);
   });
 
+  test('of its kind, where another experiment calls something else by that name', async () => {
+    const cache = await temporaryCache();
+    const own = await make(cache, { components: { seed: 1 }, by: { at: '2026-01-01T00:00:00.000Z' } });
+    const other = await make(cache, {
+      components: { kind: 'generate' },
+      by: { at: '2026-01-02T00:00:00.000Z' },
+    });
+    const again = await openCache(cache.root);
+    expect((await again.nearest(components(), 'oracle'))?.key).toBe(own.key);
+    expect((await again.nearest(components({ kind: 'quality' }), 'oracle'))?.key).toBe(other.key);
+  });
+
   test('else the one of the same kind that differs least; else none', async () => {
     const cache = await temporaryCache();
     await make(cache, { components: { seed: 7, cpus: 9 } });

@@ -57,6 +57,9 @@ test('a changed number reruns its stage and nothing above it, and why says which
     'no earlier result of its own; compared with samples',
     'with.m: 0 -> 0.1',
   ]);
+  // One that has little in common with any is compared with none.
+  const other = [...pipeline(lab), lab.stage('others', { settings: { m: 0.1 }, inputs: { parts: 'faces' } })];
+  expect(reasons(await lab.plan(other), 'others')).toEqual(['no earlier result']);
   expect(await lab.run(changed)).toEqual(['samples']);
   // Back to the number of before: that result is still there.
   expect(await lab.run(pipeline(lab))).toEqual([]);
@@ -265,6 +268,15 @@ test.each<[Reason, string]>([
   [
     { kind: 'setting-changed', path: 'run', was: 'short', now: 'x'.repeat(99) },
     `with.run: short -> ${'x'.repeat(57)}...`,
+  ],
+  [
+    {
+      kind: 'setting-changed',
+      path: 'run',
+      was: `python3 train.py ${'--quiet '.repeat(9)}--lr 0.1`,
+      now: `python3 train.py ${'--quiet '.repeat(9)}--lr 0.5 ${'--quiet '.repeat(9)}`,
+    },
+    'with.run: ...--quiet --lr 0.1 -> ...--quiet --lr 0.5 --quiet --quiet --quiet --quiet --qui...',
   ],
   [
     { kind: 'upstream-runs', stages: [...'abcdefgh'] },
