@@ -29,6 +29,7 @@ export class Neighbours {
    * @param unknown inputs whose content is not known yet: they count as no difference
    */
   nearest(now: Components, unknown: ReadonlySet<string>): StageKey | undefined {
+    if (this.known.length === 0) return undefined;
     const parts = partsOf(now);
     for (const input of unknown) parts.delete(inputPath(input));
     const differing = Int32Array.from(this.known, (one) => one.parts.size + parts.size);

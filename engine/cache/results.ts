@@ -81,14 +81,17 @@ export class Results {
   /** Reads the file. */
   read(key: StageKey): Read {
     const path = this.path(key);
-    let text: string;
-    let stat: Stats;
+    let text: string | undefined;
+    // Before the file: what is written meanwhile then has another look.
+    let stat: Stats | undefined;
     try {
-      // Before the file: what is written meanwhile then has another look.
-      stat = statSync(path);
-      text = readFileSync(path, 'utf8');
+      // A plan of thousands of new stages asks for each, and an error costs more than a look.
+      stat = statSync(path, { throwIfNoEntry: false });
+      if (stat) text = readFileSync(path, 'utf8');
     } catch (error) {
       if (!isMissing(error)) throw explained(error, 'read an earlier result', path);
+    }
+    if (!stat || text === undefined) {
       this.forget(key);
       return undefined;
     }

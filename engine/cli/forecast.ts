@@ -76,7 +76,9 @@ export async function forecastOf(
       const found = tooLarge(instance, peakRssBytes, memory);
       return found ? [{ name: instance.name, peakRssBytes, ...found }] : [];
     }),
-    memoryBound: timetable(tasks, { ...room, memory: Infinity }).peakRssBytes > table.peakRssBytes,
+    memoryBound:
+      table.peakRssBytes > 0 &&
+      timetable(tasks, { ...room, memory: Infinity }).peakRssBytes > table.peakRssBytes,
     stages: all,
     unknown,
     cachedSeconds: total(cached),
