@@ -119,7 +119,7 @@ async function run(file: string | undefined, _: unknown, command: Command): Prom
       started = true;
       screen.take(event);
       if (event.type !== 'planned') return;
-      keepHeapSmall(event.decisions.size);
+      keepHeapSmall([...event.decisions.values()].filter(({ act }) => act !== 'reuse').length);
       tracking?.begin(event.folder);
     },
   )
