@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readJournal } from '../../engine/journal/reader.js';
+import { fittingKey } from '../../engine/tracking/fitting.js';
 import { Lab } from '../engine/run/lab.js';
 import { MlflowServer, type ServerRun, Wire } from './server.js';
 
@@ -33,6 +34,7 @@ function write(experiment: string, points: number, pause: number): void {
 const [, , out, points, pause] = process.argv;
 console.log('metric odd NaN 0');
 console.log('metric tiny 1e-300 -2');
+console.log('metric ../odd//name/ 7 1');
 for (let i = 0; i < Number(points); i++) {
   console.log(\`metric loss/part \${Math.exp(-i / 700)} \${i}\`);
   if (i % 50 === 49) await new Promise((resolve) => setTimeout(resolve, Number(pause)));
@@ -43,7 +45,7 @@ writeFileSync(out + '/f', points);
   writeFileSync(
     lab.path('x.yaml'),
     `name: ${experiment}
-params: { long: '${'long '.repeat(1500)}' }
+params: { long: '${'long '.repeat(1500)}', 'odd//name': x }
 stages:
   faces:
     uses: faces-render
@@ -94,7 +96,7 @@ function compare(runs: readonly ServerRun[], stage: string): void {
   const order = (a: readonly [number, number, number], b: readonly [number, number, number]) =>
     a[0] - b[0] || a[1] - b[1];
   for (const [name, points] of Object.entries(here)) {
-    const held = (there[name] ?? []).map(([step, at, value]): [number, number, number] => [
+    const held = (there[fittingKey(name)] ?? []).map(([step, at, value]): [number, number, number] => [
       step,
       at,
       Number(value === 'nan' ? 'NaN' : value),
@@ -120,6 +122,7 @@ test('what arrives is what the journal holds, value by value', async () => {
     ['faces.images', expect.stringMatching(/^[0-9a-f]{36}$/)],
   ]);
   expect(parent.params['long']).toHaveLength(6000);
+  expect(parent.params[fittingKey('odd//name')]).toBe('x');
   expect(Object.keys(parent.files)).toEqual(
     expect.arrayContaining(['experiment.yaml', 'parameters.yaml', 'report.html']),
   );
