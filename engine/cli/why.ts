@@ -27,13 +27,13 @@ async function why(stage: string, file: string | undefined, _: unknown, command:
   const swapped = /\.ya?ml$/.test(stage) && file !== undefined;
   const [name, path] = swapped ? [file, stage] : [stage, file];
   const experiment = await openExperiment(path, options);
-  const [{ selectStages }, { explain }, { where }, { Writings }] = await Promise.all([
+  const [{ namesOf }, { explain }, { where }, { Writings }] = await Promise.all([
     import('../plan/select.js'),
     import('../plan/why.js'),
     import('../plan/where.js'),
     import('../experiment/written.js'),
   ]);
-  const { wanted } = selectStages(experiment, { only: name });
+  const wanted = new Set(namesOf(experiment, name, `why ${name}`));
   const decisions = await decisionsFor(experiment, { ...options, until: name });
   const asked = [...decisions.values()].filter((decision) => wanted.has(decision.stage));
   const around = {

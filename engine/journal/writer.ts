@@ -8,13 +8,14 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  statSync,
   utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { thisProcess } from '../cache/owner.js';
-import { explained } from '../cache/trouble.js';
+import { CacheError, explained } from '../cache/trouble.js';
 import type { JournalEvent } from './events.js';
 import {
   experimentCopy,
@@ -135,8 +136,26 @@ function mustLast(event: JournalEvent): boolean {
   return event.type !== 'metric' && !(event.type === 'stage-ended' && event.status === 'cached');
 }
 
+/** As mkdir's own `recursive`, which never ends where a folder that is there takes no others and says that it is not there (/proc). */
+function makeFolders(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(path) !== path) makeFolders(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another engine was first.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new CacheError(
+      `cannot record the run: no folder ${path} can be made there`,
+      'Keep runs elsewhere with --runs-dir.',
+      { cause: error },
+    );
+  }
+}
+
 function createFolder(runsDir: string): { run: string; folder: string } {
-  mkdirSync(runsDir, { recursive: true });
+  makeFolders(runsDir);
   for (;;) {
     const run = newRunId(new Date());
     const folder = join(runsDir, run);

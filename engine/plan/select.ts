@@ -31,11 +31,7 @@ export function selectStages(
     only,
   }: { force?: ReadonlySet<string>; until?: string | undefined; only?: string | undefined },
 ): Selection {
-  const named = (word: string, option: string) => {
-    const found = instancesNamed(word, experiment.stages);
-    if (found.length === 0) throw unknownStage(experiment, word, option);
-    return found.map(({ name }) => name);
-  };
+  const named = (word: string, option: string) => namesOf(experiment, word, `${option} ${word}`);
   const forced = new Set([...force].flatMap((word) => named(word, '--force')));
   if (until === undefined && only === undefined) {
     return {
@@ -48,6 +44,17 @@ export function selectStages(
   const needed = withAncestors(experiment, ends);
   const wanted = new Set(only === undefined ? needed.map(({ name }) => name) : ends);
   return { wanted, needed, forced };
+}
+
+/**
+ * The instances that a word means.
+ * @param said what the user typed, for the message
+ * @throws SelectionError where it means none
+ */
+export function namesOf(experiment: Experiment, word: string, said: string): string[] {
+  const found = instancesNamed(word, experiment.stages);
+  if (found.length === 0) throw unknownStage(experiment, word, said);
+  return found.map(({ name }) => name);
 }
 
 /** Instances whose outputs or end this one waits for. */
@@ -68,12 +75,14 @@ function withAncestors(experiment: Experiment, ends: readonly string[]): StageIn
   return experiment.stages.filter(({ name }) => marked.has(name));
 }
 
-function unknownStage(experiment: Experiment, word: string, option: string): SelectionError {
+function unknownStage(experiment: Experiment, word: string, said: string): SelectionError {
   const names = [...new Set(experiment.stages.flatMap(({ name, stage }) => [stage, name]))];
   const [nearest] = [...names].sort((a, b) => distance(a, word) - distance(b, word));
-  const close = nearest !== undefined && distance(nearest, word) <= Math.max(2, word.length / 3);
+  const far = nearest === undefined ? Infinity : distance(nearest, word);
+  // Two letters of difference in a word of three is another word.
+  const close = far <= Math.max(2, word.length / 3) && far < Math.max(nearest!.length, word.length) - 1;
   return new SelectionError(
-    `${option} ${word}: ${experiment.file} has no stage of that name`,
+    `${said}: ${experiment.file} has no stage of that name`,
     close
       ? `Did you mean '${nearest}'?`
       : `Its stages: ${[...new Set(experiment.stages.map(({ stage }) => stage))].join(', ')}.`,

@@ -225,6 +225,7 @@ describe('the command line chooses', () => {
   test.each([
     [{ force: new Set(['sample']) }, '--force sample: ', "Did you mean 'samples'?"],
     [{ until: 'samples@m=3' }, '--until samples@m=3: ', "Did you mean 'samples@m=0'?"],
+    [{ until: 'fx' }, '--until fx: ', 'Its stages: faces, samples, fr.'],
     [{ only: 'evaluation' }, '--only evaluation: ', 'Its stages: faces, samples, fr.'],
   ])('a name that no stage has is an error with the nearest one: %o', async (options, message, remedy) => {
     const lab = await openLab();

@@ -1,6 +1,6 @@
 /** What happens when something goes wrong: failure modes, retries, time-outs, signals, kills. Through the real command. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
@@ -323,3 +323,18 @@ test('a runs folder that cannot be made is bad usage, said before anything runs'
     /^cemiflow: cannot record the run: a file is where .+x\.yaml\/runs needs a folder\n {2}Move it away/,
   );
 });
+
+test.skipIf(!existsSync('/proc/self'))(
+  'nor one in a folder that takes none, where Node would try for ever',
+  async () => {
+    await using lab = Lab.create();
+    lab.write(`
+  fine: { uses: ./fake.js, with: { value: 1 } }
+`);
+    const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--runs-dir', '/proc/none');
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(
+      /^cemiflow: cannot record the run: no folder \/proc\/none can be made there\n {2}Keep/,
+    );
+  },
+);
