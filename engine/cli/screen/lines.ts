@@ -82,7 +82,7 @@ function endLine(
     case 'cached':
       if (quiet || (state.wasPlannedCached(stage) && !verbose)) return [];
       return [
-        `${c.cyan(symbols.cached)} ${stage} ${c.dim(state.wasPlannedCached(stage) ? 'cached' : 'cached: what it depends on came out the same')}`,
+        `${c.cyan(symbols.cached)} ${stage} ${c.dim(state.wasPlannedCached(stage) ? 'cached' : `cached: ${state.whyCached(stage)}`)}`,
       ];
     case 'failed':
       return [`${c.red(symbols.failed)} ${stage} ${c.red('failed')} after ${took}: ${event.error ?? ''}`];

@@ -32,6 +32,7 @@ export class RunState {
   /** The run's own map: what was 'maybe' is decided in it as the run goes on. */
   private decisions: ReadonlyMap<string, Decision> = new Map();
   private plannedCached: ReadonlySet<string> = new Set();
+  private plannedToRun: ReadonlySet<string> = new Set();
 
   constructor(now: number) {
     this.begun = now;
@@ -47,11 +48,8 @@ export class RunState {
       case 'planned':
         this.folder = event.folder;
         this.decisions = event.decisions;
-        this.plannedCached = new Set(
-          [...event.decisions.values()].flatMap((decision) =>
-            decision.act === 'reuse' ? decision.stage : [],
-          ),
-        );
+        this.plannedCached = stagesThat(event.decisions, 'reuse');
+        this.plannedToRun = stagesThat(event.decisions, 'run');
         return;
       case 'stage-started':
         this.working.set(event.stage, { name: event.stage, since: now, pace: new Pace(), metrics: {} });
@@ -95,6 +93,11 @@ export class RunState {
     }
   }
 
+  /** How a stage that was not known to be cached came to be. */
+  whyCached(stage: string): string {
+    return this.plannedToRun.has(stage) ? 'made meanwhile' : 'what it depends on came out the same';
+  }
+
   /** Whether it was known from the start that the stage need not run: no news, then. */
   wasPlannedCached(stage: string): boolean {
     return this.plannedCached.has(stage);
@@ -113,4 +116,8 @@ export class RunState {
     const ended = Object.values(this.counts).reduce((sum, n) => sum + n, 0);
     return Math.max(0, this.total - ended - this.working.size);
   }
+}
+
+function stagesThat(decisions: ReadonlyMap<string, Decision>, act: Decision['act']): ReadonlySet<string> {
+  return new Set([...decisions.values()].flatMap((decision) => (decision.act === act ? decision.stage : [])));
 }

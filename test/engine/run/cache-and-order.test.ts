@@ -136,6 +136,7 @@ test('two engines on one cache do the work once', async () => {
   expect(JSON.parse(one.stdout).stages[0].status).toBe('ok');
   expect(JSON.parse(two.stdout).stages[0].status).toBe('cached');
   expect(two.stderr).toMatch(/a waits: another engine \(process \d+ on .+\) works on the same\n/);
+  expect(two.stderr).toContain('○ a cached: made meanwhile\n');
   expect(await lab.started('a')).toBe(pid);
 });
 
