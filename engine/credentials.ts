@@ -1,4 +1,4 @@
-/** Credentials inside addresses: what may be printed, recorded or sent along must not have them. */
+/** Credentials inside addresses and texts: what may be printed, recorded or sent along must not have them. */
 
 /** What an address carries beside itself: a name or password before its host, or a query, which is where tokens are. */
 export function credentialsIn(address: string): 'login' | 'query' | undefined {
@@ -17,4 +17,28 @@ export function hideCredentials(text: string): string {
   return text
     .replace(login, (_, before: string, hidden: string) => `${before}${'*'.repeat(hidden.length)}@`)
     .replace(query, (_, before: string, hidden: string) => `${before}${'*'.repeat(hidden.length)}`);
+}
+
+/** Shorter ones are no secret, and would be found in every other line. */
+const shortestSecret = 4;
+
+/**
+ * Hides the passwords and tokens that an environment holds for the tracking server. Programs of stages have that environment, and may
+ * print it.
+ */
+export function hiderOf(env: Readonly<Record<string, string | undefined>>): (text: string) => string {
+  const inAddress = /^https?:\/\/[^/?#@]*:([^/?#]*)@/.exec(env['MLFLOW_TRACKING_URI'] ?? '')?.[1];
+  const secrets = [env['MLFLOW_TRACKING_PASSWORD'], env['MLFLOW_TRACKING_TOKEN'], inAddress]
+    .flatMap((secret) => (secret === undefined ? [] : [secret, encodeURIComponent(secret), decoded(secret)]))
+    .filter((secret) => secret.length >= shortestSecret);
+  const different = [...new Set(secrets)].sort((a, b) => b.length - a.length);
+  return (text) => different.reduce((shown, secret) => shown.replaceAll(secret, '[hidden]'), text);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

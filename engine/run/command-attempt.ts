@@ -95,7 +95,9 @@ export const runCommand: Executor = async (job, environment, mark, listener) => 
 
   function tellMetric(line: string): void {
     const metric = asMetric(line);
-    if (metric) listener.metric({ ...metric, at: Date.now() });
+    if (!metric) return;
+    if (Number.isFinite(metric.value)) listener.metric({ ...metric, at: Date.now() });
+    else listener.warning(`metric ${metric.name} is ${metric.value}`);
   }
 
   async function end(): Promise<AttemptEnd> {
@@ -183,12 +185,19 @@ function spawned({ run, env }: Command, environment: Record<string, string>, cwd
   return asChild(child);
 }
 
-/** `metric NAME VALUE [STEP]`, where NAME is what MLflow accepts, without spaces. */
+/** `metric NAME VALUE [STEP]`, where NAME is what MLflow accepts, without spaces. A value that is no number may be one as Python prints it. */
 function asMetric(line: string): { name: string; value: number; step?: number } | undefined {
-  const match = /^metric\s+([\w\-./:]+)\s+(\S+)(?:\s+(\d+))?\s*$/.exec(line);
-  const value = Number(match?.[2]);
-  if (!match || !Number.isFinite(value)) return undefined;
+  const match = /^metric\s+([\w\-./:]+)\s+(\S+)(?:\s+(-?\d+)(?:\.0*)?)?\s*$/.exec(line);
+  const value = asNumber(match?.[2] ?? '');
+  if (!match || value === undefined) return undefined;
   return { name: match[1]!, value, ...(match[3] === undefined ? {} : { step: Number(match[3]) }) };
+}
+
+function asNumber(text: string): number | undefined {
+  if (/^[+-]?nan$/i.test(text)) return NaN;
+  if (/^[+-]?inf(?:inity)?$/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** Declared outputs whose folder is still empty. */

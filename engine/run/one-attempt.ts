@@ -1,6 +1,7 @@
 /** One attempt at a stage: starts its process, hears what it tells, and ends it on a time-out or on the user's word. */
 import { randomUUID } from 'node:crypto';
 import type { Attempt } from '../cache/attempt.js';
+import { hiderOf } from '../credentials.js';
 import { runCommand } from './command-attempt.js';
 import { countdown } from './countdown.js';
 import { type GpuLease, noGpu } from './gpus.js';
@@ -28,18 +29,22 @@ export async function oneAttempt(
   const { instance, leases } = work;
   const job = await makeJob(instance, { ...work, attempt });
   const warnings: string[] = [];
+  const hide = hiderOf(process.env);
   // Until the stage says more: what has no device of its own computes on the processor.
   let device = instance.declaration.device ? job.device : 'cpu';
-  const warning = (text: string) => {
+  const warning = (said: string) => {
+    const text = hide(said);
     log.write(`warning: ${text}`);
     warnings.push(text);
     listener.warning(text);
   };
   const metrics = new MetricFlow((metric) => listener.metric(metric), warning);
   const listening: AttemptListener = {
-    progress: (progress) => listener.progress(progress),
+    progress: ({ note, ...progress }) =>
+      listener.progress({ ...progress, ...(note === undefined ? {} : { note: hide(note) }) }),
     metric: (metric) => metrics.take(metric),
-    log(lines) {
+    log(said) {
+      const lines = hide(said);
       log.write(lines);
       listener.log(lines);
     },
@@ -64,7 +69,8 @@ export async function oneAttempt(
     await running.ended;
     throw error;
   }
-  const end = await supervised(running, work);
+  const ended = await supervised(running, work);
+  const end = ended.ok ? ended : { ...ended, message: hide(ended.message) };
   return { end, heard: { metrics: metrics.last, warnings, device } };
 }
 

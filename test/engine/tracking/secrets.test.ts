@@ -1,7 +1,7 @@
 /** Where the credentials of a tracking server go: to the server, and nowhere else. Needs the compiled engine (npm run build). */
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { packageRoot } from '../../../engine/cli/invocation.js';
@@ -12,7 +12,7 @@ const its = new Tracked();
 beforeEach(() => {
   its.lab.write(`  one:
     uses: command
-    with: { run: "echo metric loss 1; echo hello; echo x > \${{ outputs.out }}/f", outputs: { out: files } }
+    with: { run: "echo metric loss 1; env; echo x > \${{ outputs.out }}/f", outputs: { out: files } }
 `);
 });
 
@@ -114,6 +114,35 @@ test.each([
       expect(texts.filter((text) => text.includes(word))).toEqual([]);
   },
 );
+
+test('a stage that fails with a secret on its lips: it is hidden on the screen, in the log, in the journal', async () => {
+  const token = 'xyzzy-4711';
+  Object.assign(its.lab.environment, { MLFLOW_TRACKING_URI: its.server.uri, MLFLOW_TRACKING_TOKEN: token });
+  writeFileSync(
+    its.lab.path('teller.js'),
+    `export const stage = {
+      kind: 'teller', summary: 'tells', schema: { type: 'object' }, inputs: {}, outputs: {}, seeded: false, device: false,
+      load: async () => ({ run(context) {
+        const { MLFLOW_TRACKING_TOKEN: token } = process.env;
+        context.log(token);
+        context.warn('it is ' + token);
+        context.progress(1, 2, token);
+        console.log(token);
+        throw new Error('refused with ' + token);
+      } }),
+    };`,
+  );
+  its.lab.write('  one: { uses: ./teller.js }\n');
+  const { exitCode, stdout, stderr } = await its.lab.cemiflow('run', 'x.yaml', '-v');
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain('refused with [hidden]');
+  const texts = [
+    stdout,
+    stderr,
+    ...filesIn(its.lab.path('runs')).map((file) => readFileSync(file, 'latin1')),
+  ];
+  expect(texts.filter((text) => text.includes(token))).toEqual([]);
+});
 
 test.each([
   ['in the file', 'tracking: { uri: "http://me:SECRET@127.0.0.1:1" }', []],
