@@ -3,6 +3,7 @@
  * ignored. list, show, logs, compare and report read these and need nothing else but the cache.
  */
 import type { ArtifactType, JsonObject } from '../../stages/contract.js';
+import type { Digest } from '../digest.js';
 import type { FailureClass, InputSource, ReportSettings, Scalar } from '../experiment/experiment.js';
 import type { OutputRecord } from '../plan/plan.js';
 
@@ -65,6 +66,8 @@ export type JournalEvent = { at: string } & (
       device?: string;
       attempt?: number;
       outputs: Record<string, OutputRecord>;
+      /** Of inputs from outside, path -> digest; absent where there are none, and in older journals. */
+      outside?: Readonly<Record<string, Digest>>;
       metrics: Record<string, number>;
       warnings: string[];
       error?: string;

@@ -111,7 +111,7 @@ export function makeCrew(parts: CrewParts, needs: MemoryNeeds): RunCrew {
         listenerFor(name, decision.key, file),
       ).finally(() => running.delete(name));
       if (end.status === 'cached') book.cached(name, end.result);
-      else book.ended(name, decision.key, end);
+      else book.ended(name, decision, end);
       return end.status;
     },
 

@@ -4,7 +4,7 @@ import type { Digest } from '../digest.js';
 import type { StageInstance } from '../experiment/experiment.js';
 import type { StageStatus } from '../journal/events.js';
 import type { JournalWriter, Untimed } from '../journal/writer.js';
-import type { OutputRecord, StageResult } from '../plan/plan.js';
+import type { KeyComponents, OutputRecord, StageResult } from '../plan/plan.js';
 import type { RunEvent } from './events.js';
 import type { StageEnd } from './stage-run.js';
 import type { StageSummary } from './summary.js';
@@ -66,12 +66,17 @@ export class RunBook {
       {
         warnings: [...result.warnings],
         device: result.by.device,
+        ...this.outside(name, result.components),
         from: { run: result.by.run, seconds: result.by.seconds },
       },
     );
   }
 
-  ended(name: string, key: string, end: Exclude<StageEnd, { status: 'cached' }>): void {
+  ended(
+    name: string,
+    { key, components }: { key: string; components: KeyComponents },
+    end: Exclude<StageEnd, { status: 'cached' }>,
+  ): void {
     const ok = end.status === 'ok';
     const doubt = this.doubts.get(name);
     if (ok) this.results.set(name, end.result);
@@ -94,6 +99,7 @@ export class RunBook {
         warnings: [...end.warnings],
         device: end.device,
         attempt: end.attempt,
+        ...this.outside(name, components),
         ...(ok || end.scratch === undefined ? {} : { scratch: end.scratch }),
       },
     );
@@ -119,12 +125,23 @@ export class RunBook {
     return { name, kind, status, key: null, seconds: 0, peakRssBytes: 0, outputs: {}, metrics: {} };
   }
 
+  /** What comes from outside has its digest nowhere else in the journal. */
+  private outside(name: string, { inputs }: KeyComponents): { outside?: Record<string, Digest> } {
+    const found = Object.entries(this.instances.get(name)!.inputs).flatMap(([input, sources]) =>
+      sources.flatMap((source, i) =>
+        source.from === 'path' ? [[source.path, inputs[input]![i]!] as const] : [],
+      ),
+    );
+    return found.length > 0 ? { outside: Object.fromEntries(found) } : {};
+  }
+
   private enter(
     summary: StageSummary,
     more: {
       warnings?: string[];
       device?: string;
       attempt?: number;
+      outside?: Record<string, Digest>;
       scratch?: string;
       from?: { run: string; seconds: number };
     } = {},

@@ -1,4 +1,6 @@
 /** How a cemiflow run looks in MLflow: a parent run, a nested run for each stage that ran or was cached, their tags, parameters and data sets. Pure. */
+import { basename } from 'node:path';
+import type { InputSource } from '../experiment/experiment.js';
 import type { PlannedStage, StageStatus } from '../journal/events.js';
 import { fittingKey, flattened, shortened } from './fitting.js';
 import { type DatasetInput, type KeyValue, lengths, type RunStatus } from './mlflow-api.js';
@@ -118,31 +120,50 @@ const contexts: Record<string, string> = {
   quality: 'evaluation',
 };
 
-/** The images and pairs that a stage used, as MLflow's data sets; their digests are the first 36 characters of ours. */
+/**
+ * The images and pairs that a stage used, and what it used from outside, as MLflow's data sets; their digests are the first 36 characters
+ * of ours. The stage has ended.
+ */
 export function datasetsOf(stage: PlannedStage, facts: RunFacts): DatasetInput[] {
+  const { outside } = facts.results.get(stage.name) ?? {};
   return Object.entries(stage.inputs).flatMap(([input, sources]) =>
     sources.flatMap((source) => {
-      if (source.from !== 'stage' || !['images', 'verification', 'groups'].includes(source.type)) return [];
-      const made = facts.results.get(source.stage);
-      const output = made?.outputs[source.output];
-      if (!output) return [];
-      return [
-        {
-          tags: [
-            { key: 'mlflow.data.context', value: contexts[stage.kind] ?? 'input' },
-            { key: 'cemiflow.input', value: input },
-          ],
-          dataset: {
-            name: shortened(`${source.stage}.${source.output}`, lengths.datasetName),
-            digest: output.digest.slice(0, lengths.datasetDigest),
-            source_type: 'cemiflow',
-            source: JSON.stringify({ stage: source.stage, output: source.output, sha256: output.digest }),
-            profile: JSON.stringify({ files: output.files, bytes: output.bytes }),
-          },
-        },
+      const dataset = source.from === 'path' ? fromOutside(source.path, outside) : made(source, facts);
+      const context = contexts[stage.kind] ?? 'input';
+      const tags = [
+        { key: 'mlflow.data.context', value: context },
+        { key: 'cemiflow.input', value: input },
       ];
+      return dataset ? [{ tags, dataset }] : [];
     }),
   );
+}
+
+type Dataset = DatasetInput['dataset'];
+
+function made(source: Extract<InputSource, { from: 'stage' }>, { results }: RunFacts): Dataset | undefined {
+  const { stage, output, type } = source;
+  const record = results.get(stage)?.outputs[output];
+  if (!record || !['images', 'verification', 'groups'].includes(type)) return undefined;
+  return {
+    name: shortened(`${stage}.${output}`, lengths.datasetName),
+    digest: record.digest.slice(0, lengths.datasetDigest),
+    source_type: 'cemiflow',
+    source: JSON.stringify({ stage, output, sha256: record.digest }),
+    profile: JSON.stringify({ files: record.files, bytes: record.bytes }),
+  };
+}
+
+/** As MLflow's own clients name what is on the disk. */
+function fromOutside(path: string, outside: Readonly<Record<string, string>> = {}): Dataset | undefined {
+  const digest = outside[path];
+  if (digest === undefined) return undefined;
+  return {
+    name: shortened(basename(path), lengths.datasetName),
+    digest: digest.slice(0, lengths.datasetDigest),
+    source_type: 'local',
+    source: JSON.stringify({ uri: path, sha256: digest }),
+  };
 }
 
 /** Metrics that say what the stage cost. */

@@ -36,6 +36,34 @@ test('a run arrives: parent and nested runs, parameters, every point, data sets,
   expect(its.server.runs.get('run0')!.tags['mlflow.note.content']).toContain('| one | ok |');
 });
 
+test('what a stage uses from outside is a data set, also where the stage is cached', async () => {
+  mkdirSync(its.lab.path('photos'));
+  writeFileSync(its.lab.path('photos', 'a.png'), 'a face');
+  its.lab.write(`  one:
+    uses: command
+    inputs: { photos: path:photos }
+    with: { run: "ls \${{ inputs.photos }} > \${{ outputs.out }}/list", outputs: { out: files } }
+`);
+  its.lab.environment['MLFLOW_TRACKING_URI'] = its.server.uri;
+  for (let run = 0; run < 2; run++) expect((await its.lab.cemiflow('run', 'x.yaml')).exitCode).toBe(0);
+  const nested = [...its.server.runs.values()].filter(({ tags }) => tags['cemiflow.stage'] === 'one');
+  expect(nested.map(({ tags }) => tags['cemiflow.cached'])).toEqual(['false', 'true']);
+  const dataset = {
+    name: 'photos',
+    digest: expect.stringMatching(/^[0-9a-f]{36}$/),
+    source_type: 'local',
+    source: expect.stringContaining(its.lab.path('photos')),
+  };
+  expect(nested.map(({ datasets }) => datasets.map((input) => input.dataset))).toEqual([
+    [dataset],
+    [dataset],
+  ]);
+  writeFileSync(its.lab.path('photos', 'a.png'), 'another face');
+  expect((await its.lab.cemiflow('run', 'x.yaml')).exitCode).toBe(0);
+  const changed = [...its.server.runs.values()].findLast(({ tags }) => tags['cemiflow.stage'] === 'one')!;
+  expect(changed.datasets[0]!.dataset.digest).not.toBe(nested[0]!.datasets[0]!.dataset.digest);
+});
+
 test('what the machine does arrives under system/, the cards of nvidia-smi by number; what a card does not tell is left out', async () => {
   // A machine with two cards, the second of which tells no power.
   mkdirSync(its.lab.path('bin'));
