@@ -72,7 +72,7 @@ function spreadOut(dy: tf.Tensor4D, stride: number): tf.Tensor4D {
 }
 
 /**
- * One convolution with the batch as channels and dy as its filter, as in kernels/convolution.ts:
+ * One convolution with the batch as channels and dy as its filter, as in kernels/filter-gradient.ts:
  * x as [1, H, W Ci, N], dy as [Ho, Wo, N, Co] dilated by (stride, stride Ci).
  */
 function filterGradient(

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { scale } from '../arithmetic.js';
 import { fill, inOrder, Symbolic } from '../symbol.js';
-import { NCHW } from './convolution.js';
+import { NCHW } from './convolution-geometry.js';
 import { kernel, type TraceKernel } from './kernel.js';
 
 interface PoolingAttributes {
