@@ -1,7 +1,7 @@
 /** `cemiflow schema`: the stage kinds, and what can be said under `with` of each. */
 import type { Command } from 'commander';
-import { distance } from 'fastest-levenshtein';
 import type { StageDeclaration } from '../../stages/contract.js';
+import { nearestName } from '../nearest-name.js';
 import type { PossibleOutput } from './possible-outputs.js';
 import { type CommonOptions, jsonOption } from './options.js';
 import { colorsFor, columns, printJson, printLines } from './output.js';
@@ -38,10 +38,10 @@ async function schema(kind: string | undefined, _: unknown, command: Command): P
   }
   const declaration = registry.get(kind);
   if (!declaration) {
-    const [nearest] = registry.kinds().sort((a, b) => distance(a, kind) - distance(b, kind));
+    const nearest = nearestName(kind, registry.kinds());
     throw new UsageError(
       `there is no stage kind '${kind}'`,
-      `Did you mean '${nearest}'? All: cemiflow schema.`,
+      `${nearest === undefined ? '' : `Did you mean '${nearest}'? `}All: cemiflow schema.`,
     );
   }
   if (options.json) return printJson(declaration.schema);

@@ -1,6 +1,6 @@
 /** Collects all that is wrong with an experiment, with nearest names; loading ends with what is in here. */
-import { distance } from 'fastest-levenshtein';
 import { hideCredentials } from '../credentials.js';
+import { nearestName } from '../nearest-name.js';
 import type { Diagnostic } from './experiment.js';
 import { placeOf, type Span, underline } from './source.js';
 
@@ -56,22 +56,9 @@ export class Problems {
     return near === undefined ? '' : `. Did you mean '${near}'?`;
   }
 
-  /** The name closest to `word`, if it is close enough to be meant: a third of the letters may differ, at least two. */
+  /** As nearestName, while the comparisons last. */
   nearest(word: string, names: Iterable<string>): string | undefined {
-    if (word.length > 100) return undefined;
-    let best: string | undefined;
-    let least = Math.max(2, Math.floor(word.length / 3)) + 1;
-    for (const name of names) {
-      if (Math.abs(name.length - word.length) >= least) continue;
-      if ((this.budget -= 1) < 0) return undefined;
-      const d = distance(word.toLowerCase(), name.toLowerCase());
-      // Two letters of difference in a word of three is another word.
-      if (d < least && d < Math.max(name.length, word.length) - 1) {
-        best = name;
-        least = d;
-      }
-    }
-    return best;
+    return nearestName(word, names, () => (this.budget -= 1) >= 0);
   }
 
   /** All of them, file by file in the order they were met, and by place within a file. */

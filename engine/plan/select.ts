@@ -1,7 +1,7 @@
 /** Which stages the options of a command line mean: --force, --until, --only. */
-import { distance } from 'fastest-levenshtein';
 import type { Experiment, StageInstance } from '../experiment/experiment.js';
 import { instancesNamed } from '../experiment/reference.js';
+import { nearestName } from '../nearest-name.js';
 
 /** An option names a stage that the file does not have. */
 export class SelectionError extends Error {
@@ -77,13 +77,10 @@ function withAncestors(experiment: Experiment, ends: readonly string[]): StageIn
 
 function unknownStage(experiment: Experiment, word: string, said: string): SelectionError {
   const names = [...new Set(experiment.stages.flatMap(({ name, stage }) => [stage, name]))];
-  const [nearest] = [...names].sort((a, b) => distance(a, word) - distance(b, word));
-  const far = nearest === undefined ? Infinity : distance(nearest, word);
-  // Two letters of difference in a word of three is another word.
-  const close = far <= Math.max(2, word.length / 3) && far < Math.max(nearest!.length, word.length) - 1;
+  const nearest = nearestName(word, names);
   return new SelectionError(
     `${said}: ${experiment.file} has no stage of that name`,
-    close
+    nearest !== undefined
       ? `Did you mean '${nearest}'?`
       : `Its stages: ${[...new Set(experiment.stages.map(({ stage }) => stage))].join(', ')}.`,
   );

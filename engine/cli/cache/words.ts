@@ -1,8 +1,8 @@
 /** From the words RUN, STAGE and KEY of a command line to runs and keys of results. */
-import { distance } from 'fastest-levenshtein';
 import type { LocalCache } from '../../cache/cache.js';
 import type { StageKey } from '../../digest.js';
 import { type RunHead, listRuns, readJournal } from '../../journal/reader.js';
+import { nearestName } from '../../nearest-name.js';
 import { findRun } from '../run-files.js';
 import { UsageError } from '../trouble.js';
 
@@ -87,10 +87,9 @@ function unknown(
   const message = `no ${runs ? 'run, no ' : ''}result in ${cache.root} is named '${word}'`;
   if (stages.has(word))
     return new UsageError(message, 'The stage is known and has no result there: run its experiment.');
-  const [near] = [...stages].sort((a, b) => distance(a, word) - distance(b, word));
-  const close = near !== undefined && distance(near, word) <= Math.max(2, word.length / 3);
+  const near = nearestName(word, stages);
   return new UsageError(
     message,
-    `${close ? `Did you mean '${near}'? ` : ''}\`cemiflow cache ls\` lists the results${runs ? ', `cemiflow list` the runs' : ''}.`,
+    `${near !== undefined ? `Did you mean '${near}'? ` : ''}\`cemiflow cache ls\` lists the results${runs ? ', `cemiflow list` the runs' : ''}.`,
   );
 }

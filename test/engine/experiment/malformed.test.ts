@@ -914,7 +914,7 @@ stages:
     what: "a matrix's axis there is not",
     yaml: `stages:
   faces: { uses: faces, matrix: { num: [1] }, with: { identities: "\${{ matrix.nmu }}" } }`,
-    screen: `x.yaml:2:79  matrix has no 'nmu'
+    screen: `x.yaml:2:79  matrix has no 'nmu'. Did you mean 'num'?
   2 |   faces: { uses: faces, matrix: { num: [1] }, with: { identities: "\${{ matrix.nmu }}" } }
     |                                                                               ~~~  matrix has num`,
   },
