@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fsync,
   fsyncSync,
   mkdirSync,
@@ -138,13 +139,14 @@ function mustLast(event: JournalEvent): boolean {
 
 /** As mkdir's own `recursive`, which never ends where a folder that is there takes no others and says that it is not there (/proc). */
 function makeFolders(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
-  if (dirname(path) !== path) makeFolders(dirname(path));
+  if (isFolder(path)) return;
+  // A file there is mkdir's to complain of.
+  if (!existsSync(dirname(path))) makeFolders(dirname(path));
   try {
     mkdirSync(path);
   } catch (error) {
     // Another engine was first.
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+    if (isFolder(path)) return;
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new CacheError(
       `cannot record the run: no folder ${path} can be made there`,
@@ -153,6 +155,8 @@ function makeFolders(path: string): void {
     );
   }
 }
+
+const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
 function createFolder(runsDir: string): { run: string; folder: string } {
   makeFolders(runsDir);
