@@ -29,10 +29,19 @@ const shortestSecret = 4;
 export function hiderOf(env: Readonly<Record<string, string | undefined>>): (text: string) => string {
   const inAddress = /^https?:\/\/[^/?#@]*:([^/?#]*)@/.exec(env['MLFLOW_TRACKING_URI'] ?? '')?.[1];
   const secrets = [env['MLFLOW_TRACKING_PASSWORD'], env['MLFLOW_TRACKING_TOKEN'], inAddress]
-    .flatMap((secret) => (secret === undefined ? [] : [secret, encodeURIComponent(secret), decoded(secret)]))
+    .flatMap((secret) => (secret === undefined ? [] : [secret, decoded(secret)]))
     .filter((secret) => secret.length >= shortestSecret);
   const different = [...new Set(secrets)].sort((a, b) => b.length - a.length);
-  return (text) => different.reduce((shown, secret) => shown.replaceAll(secret, '[hidden]'), text);
+  return (text) => withoutThese(different, text);
+}
+
+/** A text in which these secrets are hidden, also as they look in an address. */
+export function withoutThese(secrets: readonly string[], text: string): string {
+  return secrets.reduce(
+    (shown, secret) =>
+      shown.replaceAll(secret, '[hidden]').replaceAll(encodeURIComponent(secret), '[hidden]'),
+    text,
+  );
 }
 
 function decoded(text: string): string {

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { hideCredentials } from '../credentials.js';
+import { hideCredentials, withoutThese } from '../credentials.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -50,11 +50,7 @@ export interface ServerAccess {
 export function withoutSecrets({ login, token }: ServerAccess, text: string): string {
   const basic = login && Buffer.from(`${login.username}:${login.password.reveal()}`).toString('base64');
   const secrets = [login?.password.reveal(), token?.reveal(), basic].filter((secret) => secret !== undefined);
-  return secrets.reduce(
-    (shown, secret) =>
-      shown.replaceAll(secret, '[hidden]').replaceAll(encodeURIComponent(secret), '[hidden]'),
-    hideCredentials(text),
-  );
+  return withoutThese(secrets, hideCredentials(text));
 }
 
 /** The settings cannot be used. */
