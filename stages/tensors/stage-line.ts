@@ -15,8 +15,9 @@ const library = dirname(fileURLToPath(import.meta.url));
  */
 export function stageLine(stack: string | undefined): string | undefined {
   for (const line of stack?.split('\n') ?? []) {
-    const frame = /(?:\(|at (?:async )?)((?:file:\/\/)?\/?[^()]+?):(\d+):(\d+)\)?$/.exec(line);
-    if (!frame || frame[1]!.startsWith('node:')) continue;
+    // The path may have spaces and parentheses, as a folder's copy has.
+    const frame = /(?: \(| at (?:async )?)((?:file:\/\/|\/|[A-Z]:).+?):(\d+):(\d+)\)?$/.exec(line);
+    if (!frame) continue;
     const file = frame[1]!.startsWith('file://') ? fileURLToPath(frame[1]!) : frame[1]!;
     if (file.startsWith(library + sep) || file.includes(`${sep}node_modules${sep}`)) continue;
     // tfjs brings source maps that lead to files it does not bring.
@@ -26,6 +27,24 @@ export function stageLine(stack: string | undefined): string | undefined {
     return `${near.startsWith('..') ? source.file : near}:${source.line}`;
   }
   return undefined;
+}
+
+/**
+ * An error whose message begins with the stage's line.
+ * @param stack that leads there; default: the one of the call
+ */
+export function placedError(message: string, stack = deepStack(), options?: ErrorOptions): Error {
+  const place = stageLine(stack);
+  return new Error(place === undefined ? message : `${place}: ${message}`, options);
+}
+
+/** The stack of the call, deeper than usual: tfjs and trees of arguments put many calls between the stage's line and what refuses it. */
+function deepStack(): string | undefined {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 200;
+  const { stack } = new Error();
+  Error.stackTraceLimit = stackTraceLimit;
+  return stack;
 }
 
 /** A place in a compiled file as the place in its source; line and column count from 1. */

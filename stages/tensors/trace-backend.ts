@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { Graph, sameDims } from './graph.js';
 import { traceKernels } from './kernels/index.js';
-import { stageLine } from './stage-line.js';
+import { placedError } from './stage-line.js';
 import { constantOf, fill, reshape, Symbolic, typedArray, type Dtype } from './symbol.js';
 
 type Values = Float32Array | Int32Array | Uint8Array;
@@ -57,9 +57,7 @@ export class TraceBackend extends tf.KernelBackend {
 
   /** An error that names the line of the stage's code, and outlives a function that catches it. */
   refuse(message: string): Error {
-    const error = new Error(message);
-    const place = stageLine(error.stack);
-    if (place !== undefined) error.message = `${place}: ${message}`;
+    const error = placedError(message);
     if (this.recording) this.recording.refusal ??= error;
     return error;
   }
@@ -136,6 +134,10 @@ export class TraceBackend extends tf.KernelBackend {
   override readSync(dataId: object): Values {
     const { values } = this.#entries.get(dataId);
     if (values) return values;
+    if (!this.recording)
+      throw this.refuse(
+        'a tensor that a compiled function has stored aside is read: it stood for a value and has none. Return it',
+      );
     throw this.refuse(
       'the function reads the value of a tensor while it is traced; what depends on values must stay in tensors (tf.where), ' +
         'and what is wanted outside must be returned',
@@ -164,8 +166,14 @@ export class TraceBackend extends tf.KernelBackend {
     return this.#entries.has(dataId) ? this.#entries.get(dataId).references : 0;
   }
 
+  /** tfjs calls this for variables only, when they are made and assigned to. */
   override incRef(dataId: object): void {
     this.#entries.get(dataId).references++;
+    if (this.recording)
+      throw this.refuse(
+        'the function makes a tf.variable or assigns to one, which a compiled function would do only once; ' +
+          'take its value as an argument and return the new one',
+      );
   }
 
   override numDataIds(): number {

@@ -250,6 +250,69 @@ test('a weight that is not an argument, which stays usable', async () => {
   weights.dispose();
 });
 
+describe('tf.variable, which only the trace would change:', () => {
+  const variable = 'the function makes a tf.variable or assigns to one';
+
+  test('one that is assigned to, and never read', async () => {
+    const mean = tf.variable(tf.scalar(0));
+    await refused(
+      (t: tf.Tensor) => {
+        mean.assign(tf.mean(t)); // <- assigned
+        return t;
+      },
+      marked('assigned') + variable,
+      x(),
+    );
+    mean.dispose();
+  });
+
+  test('one that is made inside', async () => {
+    const compiled = device.compile(
+      (t: tf.Tensor) => tf.mul(tf.variable(t, true, 'inside'), 2), // <- made
+    );
+    await expect(compiled(x())).rejects.toThrow(marked('made') + variable);
+    tf.disposeVariables();
+  });
+
+  test("those of tfjs' optimisers", async () => {
+    const weights = tf.variable(tf.tensor1d([3, 4]));
+    const optimiser = tf.train.sgd(0.1);
+    await expect(
+      device.compile(
+        (t: tf.Tensor) => optimiser.minimize(() => tf.sum(tf.mul(t, weights)), true)!, // <- optimiser
+      )(x()),
+    ).rejects.toThrow(marked('optimiser') + variable);
+    tf.disposeVariables();
+  });
+});
+
+test('a result stored aside instead of returned', async () => {
+  let aside: tf.Tensor | undefined;
+  const compiled = device.compile((t: tf.Tensor) => {
+    aside ??= tf.keep(tf.mul(t, 2));
+    return t;
+  });
+  (await compiled(x())).dispose();
+  const read = () => aside!.dataSync(); // <- aside
+  expect(read).toThrow(`${marked('aside')}a tensor that a compiled function has stored aside is read`);
+  aside!.dispose();
+});
+
+test.each(['onnx', 'cpu'])(
+  'on %s an argument that has been donated, or disposed, where it is passed again',
+  async (name) => {
+    const compile: Device['compile'] = (await openDevice(name, { threads: 1 })).compile;
+    for (const frozen of [[], [0]]) {
+      const step = compile((state: { w: tf.Tensor }) => tf.mul(state.w, 2), { donate: [0], frozen });
+      const state = { w: x() };
+      expect(Array.from(await (await step(state)).data())).toEqual([2, 4]);
+      const again = () => step(state); // <- donated
+      await expect(again()).rejects.toThrow(`${marked('donated')}'0.w' has been disposed`);
+      step.dispose();
+    }
+  },
+);
+
 test('a tensor kept from an earlier trace', async () => {
   let kept: tf.Tensor | undefined;
   const fn = device.compile((t: tf.Tensor) => {
@@ -282,9 +345,12 @@ test('a promise, where the function is compiled', async () => {
 
 test('numbers among the arguments and results', async () => {
   const argument = device.compile((t: tf.Tensor, o: { lr: number }) => tf.mul(t, o.lr));
-  await expect(argument(x(), { lr: 1 })).rejects.toThrow("'1.lr' is a number, not a tensor");
+  const call = () => argument(x(), { lr: 1 }); // <- number
+  await expect(call()).rejects.toThrow(`${marked('number')}'1.lr' is a number, not a tensor`);
   const result = device.compile((t: tf.Tensor) => ({ t, size: t.size }));
   await expect(result(x())).rejects.toThrow("'size' is a number, not a tensor");
+  const alone = device.compile(((t: tf.Tensor) => t.size) as never as (t: tf.Tensor) => tf.Tensor);
+  await expect(alone(x())).rejects.toThrow('the result is a number, not a tensor');
 });
 
 test('an operation that has no kernel', () =>
@@ -305,7 +371,8 @@ test('what fails only when it runs names the line too, not the node alone', asyn
 });
 
 describe("a user's own stage, in a process of its own,", () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cemiflow-refusals-'));
+  // As a folder is called that was copied by hand.
+  const folder = mkdtempSync(join(tmpdir(), 'cemiflow refusals (copy) '));
   afterAll(() => rmSync(folder, { recursive: true }));
   const library = JSON.stringify(pathToFileURL(resolve('dist/stages/tensors/device.js')).href);
   const tfjs = JSON.stringify(pathToFileURL(resolve('node_modules/@tensorflow/tfjs/dist/tf.node.js')).href);
