@@ -4,6 +4,7 @@ Numbers are written with 8 or 9 digits, and other versions and processors round 
 largest number in the same list.
 """
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -26,7 +27,9 @@ def differences(was, now, place=''):
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         if all(type(x) in (int, float) for x in was + now):
             scale = max([1e-3, *map(abs, was)])
-            yield place, max([0, *(abs(a - b) / scale for a, b in zip(was, now))])
+            apart = [abs(a - b) / scale for a, b in zip(was, now)]
+            # A maximum passes NaN by.
+            yield place, math.nan if any(map(math.isnan, apart)) else max([0, *apart])
         else:
             for i, (a, b) in enumerate(zip(was, now)):
                 yield from differences(a, b, f'{place}[{i}]')
