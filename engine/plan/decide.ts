@@ -29,6 +29,7 @@ export function decide(stage: string, known: Known): Decision {
     return { act: 'reuse', stage, key, components, result: found };
   }
   const because: Reason[] = [];
+  let since: string | undefined;
   if (forced) because.push({ kind: 'forced' });
   if (upstream.length > 0) because.push({ kind: 'upstream-runs', stages: upstream });
   if (found && 'damaged' in found) {
@@ -36,11 +37,13 @@ export function decide(stage: string, known: Known): Decision {
   } else if (found === undefined) {
     const own = nearest?.by.stage === stage;
     if (nearest && (own || resemble(nearest.components, components, unknownInputs))) {
+      const different = differences(nearest.components, components, unknownInputs);
       if (!own) because.push({ kind: 'compared-with', stage: nearest.by.stage, run: nearest.by.run });
-      because.push(...differences(nearest.components, components, unknownInputs));
+      else if (different.length > 0) since = nearest.by.run;
+      because.push(...different);
     } else because.push({ kind: 'never-ran' });
   }
   const [first = { kind: 'never-ran' }, ...rest] = because;
-  if (key === undefined) return { act: 'maybe', stage, because: [first, ...rest] };
-  return { act: 'run', stage, key, components, because: [first, ...rest] };
+  const why = { because: [first, ...rest] as const, ...(since === undefined ? {} : { since }) };
+  return key === undefined ? { act: 'maybe', stage, ...why } : { act: 'run', stage, key, components, ...why };
 }

@@ -65,6 +65,7 @@ export type Reason =
   | { kind: 'compared-with'; stage: string; run: string };
 
 /** `stage` is the instance's name. */
+/** `since`: the run with the stage's own earlier result, from which what is in `because` differs. */
 export type Decision =
   | { act: 'reuse'; stage: string; key: StageKey; components: KeyComponents; result: StageResult }
   /** Its inputs are known, and no earlier result serves. Never without a reason. */
@@ -74,6 +75,7 @@ export type Decision =
       key: StageKey;
       components: KeyComponents;
       because: readonly [Reason, ...Reason[]];
+      since?: string;
     }
   /** A stage above it will run: whether this one must is known only when that has ended (early cut-off). */
-  | { act: 'maybe'; stage: string; because: readonly [Reason, ...Reason[]] };
+  | { act: 'maybe'; stage: string; because: readonly [Reason, ...Reason[]]; since?: string };

@@ -45,10 +45,13 @@ export function explain(
 ): string[] {
   const instance = experiment.stages.find(({ name }) => name === decision.stage);
   if (decision.act !== 'reuse')
-    return decision.because.map((reason) => {
-      const place = instance && whereIs?.(reason, instance);
-      return place === undefined ? say(reason) : `${say(reason)} (${place})`;
-    });
+    return [
+      ...(decision.since === undefined ? [] : [`compared with its result of run ${decision.since}`]),
+      ...decision.because.map((reason) => {
+        const place = instance && whereIs?.(reason, instance);
+        return place === undefined ? say(reason) : `${say(reason)} (${place})`;
+      }),
+    ];
   const { by, components, outputs } = decision.result;
   const attempt = by.attempt > 1 ? `, at attempt ${by.attempt}` : '';
   return [

@@ -150,10 +150,11 @@ test('status, why, show, logs and dag say where an experiment stands', async () 
   lab.write(two);
   await lab.cemiflow('run', 'x.yaml');
   const said = async (...words: string[]) => (await lab.cemiflow(...words)).stdout;
+  const [, run] = /^(\S+)/.exec(await said('list'))!;
   const changed = ['x.yaml', '--set', 'stages.top.with.value=3'];
   expect(await said('status', ...changed)).toMatch(/^top\s+run\s+with\.value: 1 -> 3\nsum@v=1\s+maybe/);
   expect(await said('why', 'top', ...changed)).toBe(
-    'top runs\n  with.value: 1 -> 3 (--set stages.top.with.value=3)',
+    `top runs\n  compared with its result of run ${run}\n  with.value: 1 -> 3 (--set stages.top.with.value=3)`,
   );
   expect(await said('why', 'x.yaml', 'sum@v=2')).toMatch(
     /^sum@v=2 is cached\n {2}made by run .+\n {2}input a: top\.out/,
@@ -181,16 +182,19 @@ stages:
   top: { uses: ./fake.js, with: { value: "\${{ params.v + ${value} }}" } }
 `;
   writeFileSync(lab.path('x.yaml'), file(1));
-  await lab.run();
+  const { run } = await lab.run();
+  const since = `compared with its result of run ${run}`;
   const why = async (...words: string[]) => (await lab.cemiflow('why', 'top', 'x.yaml', ...words)).stdout;
   writeFileSync(lab.path('x.yaml'), file(2));
-  expect(await why()).toBe('top runs\n  with.value: 2 -> 3 (x.yaml:4:42, from params.v at base.yaml:1:14)');
+  expect(await why()).toBe(
+    `top runs\n  ${since}\n  with.value: 2 -> 3 (x.yaml:4:42, from params.v at base.yaml:1:14)`,
+  );
   expect(await why('--profile', 'big')).toBe(
-    'top runs\n  with.value: 2 -> 7 (x.yaml:4:42, from params.v at x.yaml:2:33 in profile big)',
+    `top runs\n  ${since}\n  with.value: 2 -> 7 (x.yaml:4:42, from params.v at x.yaml:2:33 in profile big)`,
   );
   writeFileSync(lab.path('x.yaml'), file(1));
   appendFileSync(lab.path('fake.js'), 'export const more = 1;\n');
-  expect(await why()).toBe('top runs\n  code of fake: ./fake.js changed (fake.js)');
+  expect(await why()).toBe(`top runs\n  ${since}\n  code of fake: ./fake.js changed (fake.js)`);
   const { stdout } = await lab.cemiflow('why', 'top', 'x.yaml', '--set', 'resources.cpus=3', '--json');
   expect(JSON.parse(stdout)).toEqual({
     stages: [
@@ -198,6 +202,7 @@ stages:
         name: 'top',
         status: 'run',
         reasons: [
+          since,
           'code of fake: ./fake.js changed (fake.js)',
           'resources.cpus: 1 -> 3 (--set resources.cpus=3)',
         ],

@@ -74,7 +74,7 @@ test('the content of code, env and the seed are in the key; its seed is in CEMIF
   expect((await lab.run('--seed', '4')).stages[0]!.metrics).toEqual({ seed: 4 });
   writeFileSync(lab.path('train.sh'), 'echo metric seed $CEMIFLOW_SEED; echo 2 > $1/model');
   expect((await lab.cemiflow('why', 'train', 'x.yaml', '--seed', '4')).stdout).toMatch(
-    /^train runs\n {2}program train\.sh: [0-9a-f]{8} -> [0-9a-f]{8} \(x\.yaml:\d+:\d+\)$/,
+    /^train runs\n {2}compared with its result of run \S+\n {2}program train\.sh: [0-9a-f]{8} -> [0-9a-f]{8} \(x\.yaml:\d+:\d+\)$/,
   );
   expect((await lab.run('--seed', '4')).status).toEqual({ train: 'ok' });
 });
