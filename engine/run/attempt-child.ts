@@ -13,6 +13,7 @@ import {
 } from '../../stages/contract.js';
 import { classOfError, FULL_DISK } from './failure.js';
 import type { FromAttempt, Job, Metric, ToAttempt } from './messages.js';
+import { notFinite } from './metric-flow.js';
 
 /** Progress is for eyes: ten times a second is plenty. */
 const progressMilliseconds = 100;
@@ -156,8 +157,7 @@ function contextOf(job: Job): StageContext {
       tell({ type: 'progress', done, total, ...(note === undefined ? {} : { note }) });
     },
     metric(name, value, step) {
-      // JSON would turn NaN into null, and a diverged loss into silence.
-      if (!Number.isFinite(value)) tell({ type: 'warning', text: `metric ${name} is ${value}` });
+      if (!Number.isFinite(value)) tell({ type: 'warning', text: notFinite({ name, value }) });
       else tellMetric({ name, value, ...(step === undefined ? {} : { step }), at: Date.now() });
     },
     log: (line) => tell({ type: 'log', line }),

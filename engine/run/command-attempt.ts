@@ -13,6 +13,7 @@ import { LastLines } from './last-lines.js';
 import { launch, type Launched, quoted } from './launcher.js';
 import type { AttemptEnd, Executor, Job } from './messages.js';
 import { watchMemory } from './memory-watch.js';
+import { notFinite } from './metric-flow.js';
 import { isPlain } from './plain-script.js';
 import { MARK } from './process-group.js';
 
@@ -97,7 +98,7 @@ export const runCommand: Executor = async (job, environment, mark, listener) => 
     const metric = asMetric(line);
     if (!metric) return;
     if (Number.isFinite(metric.value)) listener.metric({ ...metric, at: Date.now() });
-    else listener.warning(`metric ${metric.name} is ${metric.value}`);
+    else listener.warning(notFinite(metric));
   }
 
   async function end(): Promise<AttemptEnd> {

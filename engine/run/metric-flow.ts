@@ -6,6 +6,10 @@ const oneByOne = 1_000_000;
 /** From then on one in so long is kept. The last value of all is in the result. */
 const apartMilliseconds = 1000;
 
+/** What is said instead of a value that JSON has no number for: a diverged loss must not go in silence. */
+export const notFinite = ({ name, value }: Pick<Metric, 'name' | 'value'>): string =>
+  `metric ${name} is ${value}`;
+
 export class MetricFlow {
   readonly last = new Map<string, number>();
   private readonly told = new Map<string, { count: number; at: number }>();

@@ -312,29 +312,28 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
   expect((await lab.cemiflow('run', 'x.yaml', '-v')).stderr).toContain('slow | resumed from half way');
 });
 
-test('a runs folder that cannot be made is bad usage, said before anything runs', async () => {
+test.each([
+  {
+    where: 'below a file',
+    folder: 'x.yaml/runs',
+    said: /a file is where .+x\.yaml\/runs needs a folder\n {2}Move it away/,
+  },
+  // Node would try for ever.
+  ...(existsSync('/proc/self')
+    ? [
+        {
+          where: 'in a folder that takes none',
+          folder: '/proc/none',
+          said: /no folder \/proc\/none can be made there\n {2}Keep/,
+        },
+      ]
+    : []),
+])('a runs folder $where is bad usage, said before anything runs', async ({ folder, said }) => {
   await using lab = Lab.create();
   lab.write(`
   fine: { uses: ./fake.js, with: { value: 1 } }
 `);
-  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--runs-dir', 'x.yaml/runs');
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--runs-dir', folder);
   expect(exitCode).toBe(2);
-  expect(stderr).toMatch(
-    /^cemiflow: cannot record the run: a file is where .+x\.yaml\/runs needs a folder\n {2}Move it away/,
-  );
+  expect(stderr).toMatch(new RegExp(`^cemiflow: cannot record the run: ${said.source}`));
 });
-
-test.skipIf(!existsSync('/proc/self'))(
-  'nor one in a folder that takes none, where Node would try for ever',
-  async () => {
-    await using lab = Lab.create();
-    lab.write(`
-  fine: { uses: ./fake.js, with: { value: 1 } }
-`);
-    const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml', '--runs-dir', '/proc/none');
-    expect(exitCode).toBe(2);
-    expect(stderr).toMatch(
-      /^cemiflow: cannot record the run: no folder \/proc\/none can be made there\n {2}Keep/,
-    );
-  },
-);

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openDevice, type Device } from '../../../stages/tensors/device.js';
 import { Random } from '../../../stages/tensors/random.js';
 
+type Pad = [before: number, after: number];
 type Case = [name: string, fn: (...xs: tf.Tensor[]) => tf.Tensor, ...shapes: (number[] | tf.Tensor)[]];
 
 const random = new Random(1, 'kernel tests');
@@ -262,74 +263,20 @@ const differentiable: Case[] = [
     [3, 3, 3, 2],
     [N, 5, 4, 2],
   ],
-  [
-    'conv2d of a padded image',
+  ...(
+    [
+      ['image', [0, 0], [1, 2], [0, 1], 2, 'valid', [N, 8, 7, 3], 5],
+      ['image, in blocks', [0, 0], [1, 2], [3, 1], 2, 'valid', [N, 8, 7, 16], 16],
+      ['image, padded again', [0, 0], [1, 1], [1, 1], 1, 'same', [N, 6, 7, 3], 5],
+      ['batch', [1, 0], [1, 1], [1, 1], 1, 'valid', [N, 6, 7, 3], 5],
+    ] as [string, Pad, Pad, Pad, number, 'valid' | 'same', number[], number][]
+  ).map(([name, batch, rows, columns, stride, pad, shape, to]): Case => [
+    `conv2d of a padded ${name}`,
     (x, y) =>
-      tf.conv2d(
-        tf.pad(x as tf.Tensor4D, [
-          [0, 0],
-          [1, 2],
-          [0, 1],
-          [0, 0],
-        ]),
-        y as tf.Tensor4D,
-        2,
-        'valid',
-      ),
-    [N, 8, 7, 3],
-    [3, 3, 3, 5],
-  ],
-  [
-    'conv2d of a padded image, in blocks',
-    (x, y) =>
-      tf.conv2d(
-        tf.pad(x as tf.Tensor4D, [
-          [0, 0],
-          [1, 2],
-          [3, 1],
-          [0, 0],
-        ]),
-        y as tf.Tensor4D,
-        2,
-        'valid',
-      ),
-    [N, 8, 7, 16],
-    [3, 3, 16, 16],
-  ],
-  [
-    'conv2d of a padded image, padded again',
-    (x, y) =>
-      tf.conv2d(
-        tf.pad(x as tf.Tensor4D, [
-          [0, 0],
-          [1, 1],
-          [1, 1],
-          [0, 0],
-        ]),
-        y as tf.Tensor4D,
-        1,
-        'same',
-      ),
-    [N, 6, 7, 3],
-    [3, 3, 3, 5],
-  ],
-  [
-    'conv2d of a padded batch',
-    (x, y) =>
-      tf.conv2d(
-        tf.pad(x as tf.Tensor4D, [
-          [1, 0],
-          [1, 1],
-          [1, 1],
-          [0, 0],
-        ]),
-        y as tf.Tensor4D,
-        1,
-        'valid',
-      ),
-    [N, 6, 7, 3],
-    [3, 3, 3, 5],
-  ],
+      tf.conv2d(tf.pad(x as tf.Tensor4D, [batch, rows, columns, [0, 0]]), y as tf.Tensor4D, stride, pad),
+    shape,
+    [3, 3, shape[3]!, to],
+  ]),
   [
     'conv2dTranspose',
     (x, y) => tf.conv2dTranspose(x as tf.Tensor4D, y as tf.Tensor4D, [N, 8, 8, 3], 2, 'same'),
