@@ -170,6 +170,54 @@ def gather_rows(x):
     return x[torch.tensor([2, 0, 2])]
 
 
+@case({'x': ([3, 7], -2, 2)})
+def relu(x):
+    return F.relu(x)
+
+
+# The frozen recogniser of face-api, through which a generator's loss goes back to its images.
+
+
+def dlib_block(name, x, channels, down):
+    """dlib's residual block: `res` of dnn_face_recognition_ex.cpp, or `res_down`, with scales folded in; filters are [kh, kw, in, out]."""
+
+    def run(x, first, first_bias, second, second_bias):
+        turned = lambda t: t.permute(3, 2, 0, 1)
+        y = F.relu(F.conv2d(nchw(x), turned(first), first_bias, 2 if down else 1, 0 if down else 1))
+        y = F.conv2d(y, turned(second), second_bias, 1, 1)
+        shortcut = F.avg_pool2d(nchw(x), 2) if down else nchw(x)
+        sizes = [max(a, b) for a, b in zip(y.shape, shortcut.shape)]
+        grown = lambda t: F.pad(t, [0, sizes[3] - t.shape[3], 0, sizes[2] - t.shape[2], 0, sizes[1] - t.shape[1]])
+        return nhwc(F.relu(grown(y) + grown(shortcut)))
+
+    weights = {f'b/conv{i}/{what}': shape for i, width in ((1, x[3]), (2, channels))
+               for what, shape in (('filters', [3, 3, width, channels]), ('bias', [channels]))}
+    CASES[name] = (run, {'x': (x, -2, 2)} | weights, {})
+
+
+dlib_block('dlib_block', [2, 4, 5, 3], 3, False)
+dlib_block('dlib_block_down', [2, 7, 6, 3], 5, True)
+
+
+@case({'x': [1, 3, 4, 3]})
+def face_chips(x):
+    """dlib's chip, 103 of the 112 pixels of ArcFace's frame around (56, 71), here with a margin of a tenth; means of 15 x 15 of its pixels."""
+
+    def axis(size, middle):
+        pixel = size / (112 * 1.2)
+        step = 103 / 150 * pixel
+        centres = (middle + 0.1 * 112) * pixel + (torch.arange(150) - 74.5) * step - 0.5
+        # Far enough beyond the picture that each triangle is whole.
+        places = torch.arange(-200, 200)
+        weights = (1 - (places[None] - centres[:, None]).abs() / max(1, step)).clamp(min=0)
+        matrix = torch.zeros(150, size)
+        matrix.index_add_(1, places.clamp(0, size - 1), weights)
+        return matrix / matrix.sum(1, keepdim=True)
+
+    chips = torch.einsum('ih,bhwc,jw->bijc', axis(3, 71), x, axis(4, 56))
+    return nhwc(F.avg_pool2d(nchw(chips), 15))
+
+
 # Losses. Those with margins are their authors' formulas, with acos.
 
 LABELS = torch.tensor([2, 0, 3])

@@ -60,7 +60,7 @@ export type WeightOf = (name: string, shape: number[]) => tf.Tensor;
 export function describeFaces(weight: WeightOf, images: tf.Tensor4D): tf.Tensor2D {
   let x = earlyMap(weight, images);
   for (const { name, channels, down } of residualBlocks.slice(earlyBlocks))
-    x = residual(weight, name, channels, down, x);
+    x = residualBlock(weight, name, channels, down, x);
   return tf.matMul(x.mean<tf.Tensor2D>([1, 2]), weight('fc', [256, embeddingSize]) as tf.Tensor2D);
 }
 
@@ -74,7 +74,7 @@ export function earlyMap(weight: WeightOf, images: tf.Tensor4D): tf.Tensor4D {
   let x = tf.relu(convolve(weight, 'conv32_down', normal, 32, 7, 2)); // [B, 72, 72, 32]
   x = tf.maxPool(x, 3, 2, 'valid'); // [B, 35, 35, 32]
   for (const { name, channels, down } of residualBlocks.slice(0, earlyBlocks))
-    x = residual(weight, name, channels, down, x);
+    x = residualBlock(weight, name, channels, down, x);
   return x;
 }
 
@@ -93,7 +93,8 @@ function convolve(
     .add<tf.Tensor4D>(weight(`${name}/bias`, [channels]));
 }
 
-function residual(
+/** @returns [B, h, w, channels], where it halves of about half the size */
+export function residualBlock(
   weight: WeightOf,
   name: string,
   channels: number,

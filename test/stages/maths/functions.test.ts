@@ -1,5 +1,5 @@
 /** Every layer, loss and optimiser on every device against PyTorch: values, and gradients by all inputs. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -57,14 +57,46 @@ test('no layer, loss or optimiser is left out', () => {
   expect(cases.map(({ name }) => name).sort()).toEqual(Object.keys(reference).sort());
 });
 
-test('no other module writes a gradient by hand', () => {
-  const files = readdirSync('stages', { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.ts'),
+/** Modules that put together what is covered, and the test of each. */
+const composed: Readonly<Record<string, string>> = {
+  'stages/diffusion/unet.ts': 'maths/unet-step.test.ts',
+  'stages/diffusion/generator.ts': 'maths/unet-step.test.ts',
+  'stages/diffusion/train-step.ts': 'maths/unet-step.test.ts',
+  'stages/diffusion/sampler.ts': 'maths/experiment.test.ts',
+  'stages/diffusion/frozen-recogniser.ts': 'maths/experiment.test.ts',
+  'stages/diffusion/diffusion-train.ts': 'maths/experiment.test.ts',
+  'stages/diffusion/generate.ts': 'maths/experiment.test.ts',
+  'stages/recognition/iresnet.ts': 'maths/iresnet-step.test.ts',
+  'stages/recognition/train-step.ts': 'maths/experiment.test.ts',
+  'stages/recognition/fr-train.ts': 'maths/experiment.test.ts',
+  'stages/recognition/model.ts': 'maths/experiment.test.ts',
+  'stages/recognition/embed.ts': 'maths/experiment.test.ts',
+  'stages/recognition/face-api/network.ts': 'recognition/face-api.test.ts',
+  'stages/recognition/face-api/recogniser.ts': 'recognition/face-api.test.ts',
+};
+
+test('no other module of training and generation computes with tensors', () => {
+  const computing = sources().filter(
+    (path) =>
+      /^stages\/(diffusion|recognition)\//.test(path) &&
+      readFileSync(path, 'utf8').includes("from '@tensorflow/tfjs'"),
   );
-  const paths = files.map((name) => join('stages', name).replaceAll('\\', '/'));
-  const byHand = paths.filter((path) => /\bcustomGrad\b/.test(readFileSync(path, 'utf8')));
+  const known = Object.keys(covered).filter((path) => !path.startsWith('stages/tensors/'));
+  expect(computing.sort()).toEqual([...known, ...Object.keys(composed)].sort());
+  for (const file of Object.values(composed)) expect(existsSync(join('test/stages', file))).toBe(true);
+});
+
+test('no other module writes a gradient by hand', () => {
+  const byHand = sources().filter((path) => /\bcustomGrad\b/.test(readFileSync(path, 'utf8')));
   expect(byHand.length).toBeGreaterThan(1);
   expect(byHand.filter((path) => !(path in covered))).toEqual([]);
 });
+
+function sources(): string[] {
+  const files = readdirSync('stages', { recursive: true, encoding: 'utf8' });
+  return files
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join('stages', name).replaceAll('\\', '/'));
+}
 
 const isClass = (value: unknown): boolean => /^class\b/.test(String(value));

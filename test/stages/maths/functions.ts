@@ -9,6 +9,8 @@ import * as conditions from '../../../stages/diffusion/conditions.js';
 import * as ddim from '../../../stages/diffusion/ddim.js';
 import * as losses from '../../../stages/diffusion/losses.js';
 import * as schedule from '../../../stages/diffusion/schedule.js';
+import * as framing from '../../../stages/recognition/face-api/framing.js';
+import { residualBlock } from '../../../stages/recognition/face-api/network.js';
 import * as margins from '../../../stages/recognition/margins.js';
 import * as layers from '../../../stages/tensors/layers.js';
 import type { Scope } from '../../../stages/tensors/network.js';
@@ -19,6 +21,7 @@ export const covered = {
   'stages/tensors/layers.ts': layers,
   'stages/tensors/optimisers.ts': optimisers,
   'stages/recognition/margins.ts': margins,
+  'stages/recognition/face-api/framing.ts': framing,
   'stages/diffusion/losses.ts': losses,
   'stages/diffusion/conditions.ts': conditions,
   'stages/diffusion/ddim.ts': ddim,
@@ -201,8 +204,39 @@ const layerCases: Case[] = [
   // What tfjs has and the networks use as it is.
   unary('max_pool_3x3_stride_2', [2, 7, 7, 2], (x) => tf.maxPool(x as tf.Tensor4D, 3, 2, 'valid'), []),
   unary('average_pool_2x2', [2, 4, 6, 2], (x) => tf.avgPool(x as tf.Tensor4D, 2, 2, 'valid'), []),
+  unary('relu', [3, 7], tf.relu, [tf.relu]),
   unary('gather_rows', [3, 4], (x) => tf.gather(x, tf.tensor1d([2, 0, 2], 'int32')), []),
 ];
+
+/** dlib's network, frozen, through which gradients go back to the images. */
+const frozenCases: Case[] = [
+  dlibBlock('dlib_block', [2, 4, 5, 3], 3, false),
+  dlibBlock('dlib_block_down', [2, 7, 6, 3], 5, true),
+  unary(
+    'face_chips',
+    [1, 3, 4, 3],
+    (x) => tf.avgPool(framing.faceChips(x as tf.Tensor4D, 0.1), 15, 15, 'valid'),
+    [framing.faceChips, framing.resampling],
+    [-1, 1],
+  ),
+];
+
+function dlibBlock(name: string, shape: number[], channels: number, down: boolean): Case {
+  return {
+    name,
+    covers: [residualBlock],
+    inputs: {
+      x: u(shape, -2, 2),
+      'b/conv1/filters': u([3, 3, shape[3]!, channels]),
+      'b/conv1/bias': u([channels]),
+      'b/conv2/filters': u([3, 3, channels, channels]),
+      'b/conv2/bias': u([channels]),
+    },
+    run: (at) => ({
+      value: residualBlock((weight) => at[weight]!, 'b', channels, down, at['x'] as tf.Tensor4D),
+    }),
+  };
+}
 
 const labels = [2, 0, 3];
 const oneHot = () => tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), 4), 'float32') as tf.Tensor2D;
@@ -508,7 +542,7 @@ const optimiserCases: Case[] = [
   },
 ];
 
-export const cases: readonly Case[] = [...layerCases, ...lossCases, ...optimiserCases];
+export const cases: readonly Case[] = [...layerCases, ...frozenCases, ...lossCases, ...optimiserCases];
 
 /**
  * What a case gives on its inputs: its results, and the gradient of one number made of them, sum_i cos(1.7 i) y_i: a plain sum would
