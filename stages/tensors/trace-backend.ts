@@ -56,8 +56,8 @@ export class TraceBackend extends tf.KernelBackend {
   }
 
   /** An error that names the line of the stage's code, and outlives a function that catches it. */
-  refuse(message: string): Error {
-    const error = placedError(message);
+  refuse(message: string, options?: ErrorOptions): Error {
+    const error = placedError(message, undefined, options);
     if (this.recording) this.recording.refusal ??= error;
     return error;
   }
@@ -218,7 +218,13 @@ export function traceBackend(): TraceBackend {
                 .map(([key, input]) => [key, created.symbolOf(input as tf.TensorInfo)]),
             );
         created.note(`${name} ${JSON.stringify(attrs)}`);
-        const result = record(symbols, attrs, created.graph);
+        let result: Symbolic | Symbolic[];
+        try {
+          result = record(symbols, attrs, created.graph);
+        } catch (error) {
+          // Shapes that do not fit, or a form of the operation that is not traced.
+          throw created.refuse((error as Error).message, { cause: error });
+        }
         return Array.isArray(result) ? result.map((symbol) => created.put(symbol)) : created.put(result);
       },
     });

@@ -360,6 +360,19 @@ test('an operation that has no kernel', () =>
     x(),
   ));
 
+test('a form of an operation that has no kernel, and shapes that do not fit', async () => {
+  await refused(
+    (t: tf.Tensor) => tf.gather(tf.stack([t, t]), tf.tensor2d([[0], [1]], [2, 1], 'int32'), 1, 1), // <- batchDims
+    `${marked('batchDims')}gather with batchDims is not traced`,
+    x(),
+  );
+  await refused(
+    (t: tf.Tensor) => tf.add(t, tf.ones([3])), // <- shapes
+    `${marked('shapes')}Operands could not be broadcast together with shapes 2 and 3`,
+    x(),
+  );
+});
+
 test('what fails only when it runs names the line too, not the node alone', async () => {
   const pick = device.compile((t: tf.Tensor, indices: tf.Tensor) => {
     const rows = tf.gather(t, indices as tf.Tensor1D); // <- gather
