@@ -50,21 +50,15 @@ export class SpareLockFiles {
   readonly make: MakeLockFile = (file, text) => {
     if (this.useless) return makeLockFile(file, text);
     const spare = this.idle.pop() ?? this.fresh();
-    try {
-      spare.content.write(text);
-      const named = inFolder(file, () => {
-        linkSync(spare.path, file);
-        return true;
-      });
-      if (!named) {
-        this.idle.push(spare);
-        return undefined;
-      }
-    } catch {
-      closeSync(spare.open);
+    const named = spare && this.named(spare, file, text);
+    if (!spare || named === undefined) {
       this.useless = true;
       // Whatever is wrong with the disk itself is said here.
       return makeLockFile(file, text);
+    }
+    if (!named) {
+      this.idle.push(spare);
+      return undefined;
     }
     return {
       write: (now) => spare.content.write(now),
@@ -79,10 +73,31 @@ export class SpareLockFiles {
     for (const { open } of this.idle.splice(0)) closeSync(open);
   }
 
-  private fresh(): Spare {
+  /** undefined where none can be made. */
+  private fresh(): Spare | undefined {
     const path = join(this.folder, `lock-${randomUUID().slice(0, 8)}`);
-    const open = openSync(path, 'wx');
-    return { path, open, content: new Content(open) };
+    try {
+      const open = openSync(path, 'wx');
+      return { path, open, content: new Content(open) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whether the file has the name now, or false where another has it; undefined where it cannot have one, and is of no more use. */
+  private named({ path, open, content }: Spare, file: string, text: string): boolean | undefined {
+    try {
+      content.write(text);
+      return (
+        inFolder(file, () => {
+          linkSync(path, file);
+          return true;
+        }) ?? false
+      );
+    } catch {
+      closeSync(open);
+      return undefined;
+    }
   }
 }
 

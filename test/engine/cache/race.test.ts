@@ -148,11 +148,14 @@ test('the file of a lock that was let go serves the next one, and says nothing o
   await second.release();
 });
 
-test('where the folder of spare files is gone, or its disk has no second names, a lock has a file of its own', async () => {
+test.each([
+  ['with files in it', true],
+  ['before there was any in it', false],
+])('where the folder of spare files is gone, %s, a lock has a file of its own', async (_, used) => {
   const root = temporaryFolder();
   mkdirSync(join(root, 'spare'));
   const { make } = new SpareLockFiles(join(root, 'spare'));
-  await (await takeLock(join(root, 'locks/a'), { make })).release();
+  if (used) await (await takeLock(join(root, 'locks/a'), { make })).release();
   rmSync(join(root, 'spare'), { recursive: true });
   const lock = await takeLock(join(root, 'locks/a'), { make });
   expect(isHeld(join(root, 'locks/a'))).toBe(true);
