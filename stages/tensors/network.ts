@@ -57,7 +57,8 @@ export interface NamedArray {
 }
 
 /**
- * The layout of a network: `forward` is run once on symbolic weights (nothing is computed), and every weight and buffer it asks is listed in that order.
+ * The layout of a network: `forward` is run once on symbolic weights (nothing is computed), and every weight and buffer that it asks
+ * for is listed, in that order.
  * @throws if two weights (or two buffers) have the same name: ask once and use the tensor twice.
  */
 export function layoutOf(forward: (scope: Scope) => unknown): Layout {
@@ -135,7 +136,7 @@ export function decayMaskOf(layout: Layout): Float32Array {
   return mask;
 }
 
-/** A scope that reads the given flat vectors: for inference, inside a compiled function. */
+/** A scope that reads the given flat vectors, inside a compiled function; new values of buffers are dropped. */
 export function bind(layout: Layout, weights: tf.Tensor1D, buffers: tf.Tensor1D, training: boolean): Scope {
   return scopeOf(
     layout,
