@@ -29,6 +29,15 @@ test('the first experiment is valid, to the loader and in an editor', async () =
   expect(inEditor.errors).toBeNull();
 });
 
+test("README's experiment is valid, also with its profile", async () => {
+  using lab = new Lab();
+  lab.write('ablation.yaml', /\n```yaml\n([^]*?)```/.exec(readFileSync('README.md', 'utf8'))![1]!);
+  for (const profiles of [[], ['paper']])
+    expect(
+      await loadExperiment('ablation.yaml', { profiles, set: [], cwd: lab.folder }, registry),
+    ).toMatchObject({ ok: true });
+});
+
 /** Every kind of sentence that a file may hold, at once, with the kinds there are. */
 const wholePaper = `
 name: cemiface-vs-dcface

@@ -11,8 +11,9 @@ import { lossFunction } from '../../../stages/diffusion/train-step.js';
 import { openDevice } from '../../../stages/tensors/device.js';
 import { bind, initialBuffers, valueAndGradient } from '../../../stages/tensors/network.js';
 import { Random } from '../../../stages/tensors/random.js';
+import { numbersOf, type Numbers, type Tensors } from './case.js';
 import { difference } from './devices.js';
-import { cases, evaluate, numbersOf, weighted, type Numbers, type Tensors } from './functions.js';
+import { cases, evaluate, weighted } from './functions.js';
 import { architectureOf, classification, imagesOf, marginOf, weightsOf } from './iresnet-case.js';
 import { unetCase } from './unet-case.js';
 

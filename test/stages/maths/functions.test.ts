@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Device, openDevice } from '../../../stages/tensors/device.js';
+import { numbersOf, type Numbers, type Tensors } from './case.js';
 import { excess, testDevices, tolerance } from './devices.js';
-import { cases, covered, evaluate, numbersOf, type Numbers, type Tensors } from './functions.js';
+import { cases, covered, evaluate } from './functions.js';
 
 interface Expected {
   value: number[];
