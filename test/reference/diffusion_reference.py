@@ -1,4 +1,4 @@
-"""Numbers of PyTorch for test/stages/diffusion/train-step.test.ts: UNet, losses and gradients on tiny networks.
+"""Numbers of PyTorch for test/stages/maths/unet-case.ts: UNet, losses and gradients on tiny networks.
 
 Run: python3 diffusion_reference.py > diffusion_reference.json   (needs torch; Debian's python3-torch does)
 
@@ -158,7 +158,8 @@ def case(method, prediction, lam, full):
         'method': method, 'prediction': prediction, 'lambda': lam, 'full': full, 'size': s.at,
         'output': output.permute(0, 2, 3, 1).flatten()[::37].tolist(),
         'reported': [v.item() for v in (loss, mse, first.mean(), second.mean())],
-        'gradientNorms': {name: w.grad.norm().item() for name, w in s.slots},
+        # Beside the norm a product, which sees what lies where.
+        'gradients': {name: [w.grad.norm().item(), (w.grad * wave(w.shape, 1, 2.39, 0.7)).sum().item()] for name, w in s.slots},
     }
 
 

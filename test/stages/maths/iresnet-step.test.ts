@@ -62,15 +62,11 @@ describe.each(testDevices)('on %s', (deviceName) => {
         const own = gradient.subarray(offset, offset + size);
         const probe = fromTorch(fill('probe', size), shape);
         const product = own.reduce((sum, g, i) => sum + g * probe[i]!, 0);
-        // Some gradients vanish (a bias before a norm), so errors are measured against the largest.
-        const scaled = [Math.hypot(...own), product].map((value) => value / largest);
-        expect(
-          difference(
-            scaled,
-            expected.gradients[name]!.map((value) => value / largest),
-          ),
-          name,
-        ).toBeLessThan(near);
+        // As parts of the norm; some gradients vanish (a bias before a norm), and are rounding of what is large.
+        const whole = Math.max(expected.gradients[name]![0], largest / 1000);
+        const parts = (values: readonly number[]) => values.map((value) => value / whole);
+        const found = parts([Math.hypot(...own), product]);
+        expect(difference(found, parts(expected.gradients[name]!)), name).toBeLessThan(near);
       }
       const after = (await result.buffers.data()) as Float32Array;
       for (const { name, offset, size } of layout.buffers) {

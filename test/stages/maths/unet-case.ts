@@ -18,7 +18,8 @@ export interface UNetReference extends UNetCase {
   size: number;
   output: number[];
   reported: number[];
-  gradientNorms: Record<string, number>;
+  /** By name: norm, and product with `probeOf`. */
+  gradients: Record<string, [number, number]>;
 }
 const file = new URL('../../reference/diffusion_reference.json', import.meta.url);
 export const { cases: unetCases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: UNetReference[] };
@@ -29,6 +30,9 @@ const wave = (length: number, scale: number, frequency: number, phase: number) =
   Float32Array.from({ length }, (_, i) => scale * Math.sin(frequency * i + 0.0137 * i * i + phase));
 const images = (scale: number, frequency: number, phase: number) =>
   tf.tensor4d(wave(count([B, size, size, 3]), scale, frequency, phase), [B, size, size, 3]);
+
+/** What a gradient of so many numbers is multiplied with, to see more of it than its norm. */
+export const probeOf = (length: number): Float32Array => wave(length, 1, 2.39, 0.7);
 
 /** E_id is one linear layer: what matters is that gradients go through it. */
 function linearRecogniser(): FrozenRecogniser {
