@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs';
 import type { Compiled, CompileOptions, Device, TensorFunction } from './device.js';
 import { leaves, mapLeaves } from './pytree.js';
+import { placedError } from './stage-line.js';
 
 /** The version of every tfjs package: their backends register with one and the same @tensorflow/tfjs-core. */
 export const TFJS = '4.22.0';
@@ -51,6 +52,7 @@ export async function quietCpu(): Promise<void> {
 /** The function itself on a tfjs backend, its intermediate tensors disposed. */
 export function asItIs(backend: string): Device['compile'] {
   return <F extends TensorFunction>(fn: F, { donate = [] }: CompileOptions = {}): Compiled<F> => {
+    const made = new Error().stack;
     const run = async (...args: Parameters<F>): Promise<ReturnType<F>> => {
       if (tf.getBackend() !== backend) await tf.setBackend(backend);
       const given = new Set(leaves(args).map(({ tensor }) => tensor));
@@ -59,7 +61,7 @@ export function asItIs(backend: string): Device['compile'] {
         if (result instanceof Promise) {
           // What it does after its first await is of no interest any more.
           result.catch(() => {});
-          throw new Error('the function returns a promise; a compiled function must be synchronous');
+          throw placedError('the function returns a promise; a compiled function must be synchronous', made);
         }
         leaves(result);
         // An argument that is passed through comes back as a tensor of its own, as it does from a compiled session.

@@ -126,7 +126,7 @@ export class TraceBackend extends tf.KernelBackend {
     references: number,
   ): void {
     if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') {
-      throw new Error(`tensors of type ${dtype} cannot be traced`);
+      throw this.refuse(`tensors of type ${dtype} cannot be traced`);
     }
     this.#entries.set(dataId, { values: typedArray(values as Values, dtype), shape, dtype, references });
   }

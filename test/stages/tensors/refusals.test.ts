@@ -337,9 +337,10 @@ test('shapes that change at every call: the ninth is refused, where it is called
   fn.dispose();
 });
 
-test('a promise, where the function is compiled', async () => {
+test.each(['onnx', 'cpu'])('on %s a promise, where the function is compiled', async (name) => {
+  const opened = await openDevice(name, { threads: 1 });
   const late = (t: tf.Tensor) => Promise.resolve(t);
-  const compiled = device.compile(late); // <- promise
+  const compiled = opened.compile(late); // <- promise
   await expect(compiled(x())).rejects.toThrow(`${marked('promise')}the function returns a promise`);
 });
 
@@ -364,6 +365,11 @@ test('a form of an operation that has no kernel, and shapes that do not fit', as
   await refused(
     (t: tf.Tensor) => tf.gather(tf.stack([t, t]), tf.tensor2d([[0], [1]], [2, 1], 'int32'), 1, 1), // <- batchDims
     `${marked('batchDims')}gather with batchDims is not traced`,
+    x(),
+  );
+  await refused(
+    (t: tf.Tensor) => [t, tf.tensor1d(['a'])], // <- text
+    `${marked('text')}tensors of type string cannot be traced`,
     x(),
   );
   await refused(
