@@ -24,13 +24,6 @@ export interface OutputDeclaration {
   description: string;
 }
 
-export interface Resources {
-  /** Threads the stage computes with; part of its key, as bits depend on them. */
-  cpus: number;
-  /** Whole GPUs, leased by number. 0 where the stage does not compute on a device. */
-  gpus: number;
-}
-
 export interface StageDeclaration<Settings = JsonObject> {
   kind: string;
   /** One line, shown by `cemiflow schema`. */

@@ -67,7 +67,7 @@ export function moveInto(from: string, path: string): void {
   }
 }
 
-export async function syncFolder(path: string): Promise<void> {
+async function syncFolder(path: string): Promise<void> {
   await sync(path).catch((error: unknown) => {
     // Some network file systems cannot sync a folder; then its entry is as durable as they make it.
     if (!['EINVAL', 'ENOTSUP', 'EISDIR', 'EBADF'].includes(errno(error) ?? '')) throw error;

@@ -106,7 +106,7 @@ export function choose(inventory: Inventory, needed: Needed, limits: Limits): Ch
 }
 
 /** `pinned` before `inUse` before `recentRun`; undefined where nothing needs it. */
-export function whyNeeded(name: string, { pinned, inUse, recentRun }: Needed): StayReason | undefined {
+function whyNeeded(name: string, { pinned, inUse, recentRun }: Needed): StayReason | undefined {
   if (pinned.has(name)) return 'pinned';
   if (inUse.has(name)) return 'inUse';
   return recentRun.has(name) ? 'recentRun' : undefined;

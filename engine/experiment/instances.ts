@@ -1,6 +1,6 @@
 /** Stages of the file -> instances: points, seeds, settings, inputs, in an order in which each comes after all it needs. */
 import { type Asked, bindInputs, type Made, Paths, selectInstances, StageInputs, takesAll } from './bind.js';
-import type { InputSource, JsonObject, Scalar, StageInstance } from './experiment.js';
+import type { JsonObject, Scalar, StageInstance } from './experiment.js';
 import type { Kind } from './kinds.js';
 import { matrixPoints, maxPoints, pointName, valueText } from './matrix.js';
 import { inOrder } from './order.js';
@@ -368,15 +368,4 @@ function sourcesOfSeeds(
           },
         ];
   });
-}
-
-/** The instances an instance waits for, by name. */
-export function dependenciesOf(instance: StageInstance): string[] {
-  const sources: InputSource[] = Object.values(instance.inputs).flat();
-  return [
-    ...new Set([
-      ...sources.flatMap((source) => (source.from === 'stage' ? [source.stage] : [])),
-      ...instance.after,
-    ]),
-  ];
 }

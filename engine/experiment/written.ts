@@ -197,7 +197,7 @@ export class Writings {
 }
 
 /** `x.yaml:12:9`, `x.yaml:30:7 in profile paper`, `--set params.m=0.1`, as a person reads it. */
-export function sayPlace(place: SourcePlace, nameOf: (file: string) => string): string {
+function sayPlace(place: SourcePlace, nameOf: (file: string) => string): string {
   const { file, line, column, origin } = place;
   if (file.startsWith('--')) return origin ?? file;
   const at = `${nameOf(file)}:${line}:${column}`;

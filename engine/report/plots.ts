@@ -135,7 +135,7 @@ export function accuracyPlot(comparison: Comparison, axis: string): TopLevelSpec
 }
 
 /** One standard error of a row's AVG: over replicas where there are some, else over folds. */
-export function errorOf(row: ComparisonRow): number {
+function errorOf(row: ComparisonRow): number {
   if (row.std !== null) return row.std / Math.sqrt(row.n);
   return row.metrics['avg/accuracy_se'] ?? 0;
 }

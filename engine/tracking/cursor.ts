@@ -29,7 +29,7 @@ export interface Cursor extends TrackingTarget {
 
 export const trackingFolder = (runFolder: string): string => join(runFolder, 'tracking');
 
-export const cursorFile = (runFolder: string, { uri, experiment }: TrackingTarget): string =>
+const cursorFile = (runFolder: string, { uri, experiment }: TrackingTarget): string =>
   join(
     trackingFolder(runFolder),
     `${createHash('sha256').update(`${uri}\n${experiment}`).digest('hex').slice(0, 12)}.json`,

@@ -44,7 +44,7 @@ export function openDataset(
   return subset(ImageSet.open(context.artifact(info.source)), rows);
 }
 
-export function readGroups(folder: string): GroupsInfo {
+function readGroups(folder: string): GroupsInfo {
   return JSON.parse(readFileSync(join(folder, 'groups.json'), 'utf8')) as GroupsInfo;
 }
 

@@ -12,7 +12,7 @@ import type { Pytree } from './pytree.js';
 export type DeviceName = (typeof deviceNames)[number];
 
 /** Best first: the order in which 'auto' tries them. */
-export const DEVICE_NAMES: readonly DeviceName[] = deviceNames;
+const DEVICE_NAMES: readonly DeviceName[] = deviceNames;
 
 /** A device that was not taken, why, and the line that would mend it. */
 export interface Rejection {

@@ -75,7 +75,7 @@ export function* ledgerLines(
 }
 
 /** The word by which a line is counted: a use, or the reason for none. */
-export function fateOf({ uses, looked, left }: LedgerLine): string {
+function fateOf({ uses, looked, left }: LedgerLine): string {
   return uses.length > 0 ? 'used' : (left ?? looked!.sight);
 }
 

@@ -313,6 +313,47 @@ test.each(['onnx', 'cpu'])(
   },
 );
 
+describe('in a sampler, whose weights are frozen,', () => {
+  /** x_t -> x_{t-1}: compiled as the sampler of stages/diffusion is. */
+  const sampler = (step: (weights: tf.Tensor, xt: tf.Tensor) => tf.Tensor) =>
+    device.compile(step, { donate: [1], frozen: [0] });
+  const weights = () => tf.tensor1d([0.5, 0.25]);
+
+  test('noise made inside', async () => {
+    const denoise = sampler((w, xt) => tf.add(tf.mul(w, xt), tf.randomNormal([2]))); // <- noise
+    await expect(denoise(weights(), x())).rejects.toThrow(
+      `${marked('noise')}two traces of the function differ`,
+    );
+  });
+
+  test('weights that are read', async () => {
+    const strongest = (w: tf.Tensor) => Math.max(...w.dataSync()); // <- strongest
+    const denoise = sampler((w, xt) => tf.mul(xt, strongest(w)));
+    await expect(denoise(weights(), x())).rejects.toThrow(
+      `${marked('strongest')}the function reads the value of a tensor`,
+    );
+  });
+
+  test('a number of each DDIM step', async () => {
+    const w = weights();
+    let sigma = 1;
+    const denoise = sampler((v, xt) => tf.add(tf.mul(v, xt), sigma)); // <- sigma
+    await denoise(w, x());
+    sigma = 0.5;
+    await expect(denoise(w, x())).rejects.toThrow(`${marked('sigma')}the function is no more what it was`);
+  });
+
+  test('other weights at every call: the ninth are refused', async () => {
+    const denoise = sampler((w, xt) => tf.mul(w, xt));
+    for (let call = 1; call <= MAX_SIGNATURES; call++) await denoise(weights(), x());
+    const ninth = () => denoise(weights(), x()); // <- ninth weights
+    await expect(ninth()).rejects.toThrow(
+      `${marked('ninth weights')}the compiled function has been called with`,
+    );
+    denoise.dispose();
+  });
+});
+
 test('a tensor kept from an earlier trace', async () => {
   let kept: tf.Tensor | undefined;
   const fn = device.compile((t: tf.Tensor) => {
