@@ -115,8 +115,8 @@ function mapped(value: Symbolic, name: string): Symbolic {
 const LEAST_RUN = 16;
 
 /**
- * map factor + term as one node, ONNX's BatchNormalization with mean 0 and variance 1, where factor and term belong to some neighbouring axes of the map
- * as it lies in memory.
+ * map factor + term as one node, ONNX's BatchNormalization with mean 0 and variance 1, where factor and term belong to some neighbouring
+ * axes of the map as it lies in memory.
  * @returns undefined where they do not
  */
 function affine({ map, factor }: NonNullable<Symbolic['scaled']>, term: Symbolic): Symbolic | undefined {
@@ -297,7 +297,7 @@ export function slice(value: Symbolic, begin: readonly number[], size: readonly 
   return new Symbolic(graph, shape, value.dtype, name, value.order);
 }
 
-/** Leaky ReLU's and other operators' float attributes. */
+/** A number as a float attribute of a node, where a bare one would be an integer. */
 export function float(value: number): FloatAttribute {
   return new FloatAttribute(value);
 }

@@ -94,7 +94,10 @@ function overOutputs(read: Symbolic, dy: Symbolic, filterShape: number[], pads: 
   return new Symbolic(graph, filterShape, dtype, name, [0, 1, 3, 2]);
 }
 
-/** The image with its channels beside each other, in NHWC memory; by way of the blocks that a convolution of it is likely to read, which is faster. */
+/**
+ * The image with its channels beside each other, in NHWC memory; by way of the blocks that a convolution of it is likely to read, which is
+ * faster.
+ */
 function interleaved(image: Symbolic): string {
   const { graph } = image;
   const channels = image.shape[3]!;

@@ -170,8 +170,8 @@ function shuffledGradient(
 }
 
 /**
- * Along one axis, the pixels i = stride j + phase of a strided convolution's input: which taps k bring them a gradient, and from which place j + offset
- * of the output. taps[v][phase] is the tap at the v-th place of the window, if there is one.
+ * Along one axis, the pixels i = stride j + phase of a strided convolution's input: which taps k bring them a gradient, and from which
+ * place j + offset of the output. taps[v][phase] is the tap at the v-th place of the window, if there is one.
  */
 function phasesOf(
   kernel: number,
