@@ -12,6 +12,7 @@ import {
   StageError,
 } from '../../stages/contract.js';
 import { classOfError, FULL_DISK } from './failure.js';
+import { DeadArrays } from './dead-arrays.js';
 import type { FromAttempt, Job, Metric, ToAttempt } from './messages.js';
 import { notFinite } from './metric-flow.js';
 
@@ -126,6 +127,7 @@ async function work(job: Job): Promise<void> {
 function contextOf(job: Job): StageContext {
   const inputs = (name: string): readonly InputArtifact[] => job.inputs[name] ?? [];
   let lastTold = -Infinity;
+  const deadArrays = new DeadArrays();
   return {
     settings: job.settings,
     input(name) {
@@ -154,6 +156,7 @@ function contextOf(job: Job): StageContext {
       const now = performance.now();
       if (done < total && now - lastTold < progressMilliseconds) return;
       lastTold = now;
+      deadArrays.look();
       tell({ type: 'progress', done, total, ...(note === undefined ? {} : { note }) });
     },
     metric(name, value, step) {
