@@ -16,6 +16,12 @@ export interface SamplingSettings {
   spacing: Spacing;
 }
 
+/**
+ * Bytes of a map of the first level that a thread of a processor takes at a time. Images are independent of each other, and a few at a time stay in its cache
+ * from one layer to the next: at 32 px 16 images at a time are 6 % faster than 64.
+ */
+const CACHED_BYTES = 2 ** 21;
+
 type Denoise = (
   weights: tf.Tensor1D,
   xt: tf.Tensor4D,
@@ -30,6 +36,8 @@ export class Sampler {
   readonly #steps: number[];
   readonly #weights: tf.Tensor1D;
   readonly #denoise: Compiled<Denoise>;
+  /** Images that a step takes at a time. */
+  readonly #most: number;
 
   constructor(
     device: Device,
@@ -41,6 +49,9 @@ export class Sampler {
     this.#schedule = new NoiseSchedule(config.schedule);
     this.#steps = ddimSteps(config.schedule.steps, settings.steps, settings.spacing);
     this.#weights = tf.tensor1d(weights);
+    const bytes = 4 * config.width * config.height * config.unet.base;
+    this.#most =
+      device.name === 'onnx' ? Math.max(1, Math.floor((CACHED_BYTES * device.threads) / bytes)) : Infinity;
     this.#denoise = device.compile<Denoise>(
       (flat, xt, time, at, condition, { z }) => {
         const scope = bind(layout, flat, tf.zeros([0]) as tf.Tensor1D, false);
@@ -63,30 +74,52 @@ export class Sampler {
     options: { z?: (i: number, into: Float32Array) => void; signal?: AbortSignal } = {},
   ): Promise<Uint8Array> {
     const { width, height } = this.config;
-    const shape: [number, number, number, number] = [start.length / (width * height * 3), height, width, 3];
+    const stride = width * height * 3;
+    const count = start.length / stride;
+    const images = Math.ceil(count / Math.max(1, Math.ceil(count / this.#most)));
+    const parts = Array.from({ length: Math.ceil(count / images) }, (_, i) => {
+      const from = i * images;
+      const size = Math.min(images, count - from);
+      const tensorOf = (values: Float32Array): tf.Tensor4D =>
+        tf.tensor4d(values.slice(from * stride, (from + size) * stride), [size, height, width, 3]);
+      return { x: tensorOf(start), tensorOf, condition: rowsOf(condition, from, size) };
+    });
     const fresh = new Float32Array(this.settings.eta > 0 ? start.length : 0);
-    let x = tf.tensor4d(start.slice(), shape);
     for (const [i, t] of this.#steps.entries()) {
-      options.signal?.throwIfAborted();
       const numbers = ddimNumbers(this.#schedule, t, this.#steps[i + 1] ?? -1, this.settings.eta);
-      const at = Object.fromEntries(
-        Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value as number)]),
-      ) as DdimTensors;
       if (this.settings.eta > 0) options.z?.(i, fresh);
-      const z = this.settings.eta > 0 ? { z: tf.tensor4d(fresh.slice(), shape) } : {};
-      x = await this.#denoise(this.#weights, x, tf.tensor2d(timeEmbedding([t]), [1, 128]), at, condition, z);
+      for (const part of parts) {
+        options.signal?.throwIfAborted();
+        const at = Object.fromEntries(
+          Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value as number)]),
+        ) as DdimTensors;
+        const z = this.settings.eta > 0 ? { z: part.tensorOf(fresh) } : {};
+        const time = tf.tensor2d(timeEmbedding([t]), [1, 128]);
+        part.x = await this.#denoise(this.#weights, part.x, time, at, part.condition, z);
+      }
     }
-    const values = await x.data();
-    // Not Uint8Array.from, which takes ten times as long.
-    const pixels = new Uint8Array(values.length);
-    for (let i = 0; i < values.length; i++)
-      pixels[i] = Math.round((Math.min(1, Math.max(-1, values[i]!)) + 1) * 127.5);
-    x.dispose();
-    return pixels;
+    // Rounds and clamps by itself. Not Uint8Array.from, which takes ten times as long.
+    const pixels = new Uint8ClampedArray(start.length);
+    for (const [i, { x }] of parts.entries()) {
+      const values = await x.data();
+      const from = i * images * stride;
+      for (let k = 0; k < values.length; k++) pixels[from + k] = (values[k]! + 1) * 127.5;
+    }
+    tf.dispose(parts.map(({ x, condition: told }) => [x, { ...told }]));
+    return new Uint8Array(pixels.buffer);
   }
 
   dispose(): void {
     this.#weights.dispose();
     this.#denoise.dispose();
   }
+}
+
+/** The condition of some of the images, to be disposed. */
+function rowsOf(condition: ConditionInputs, from: number, count: number): ConditionInputs {
+  const rows = Object.entries(condition).map(([name, tensor]: [string, tf.Tensor]) => [
+    name,
+    tf.slice(tensor, [from, ...tensor.shape.slice(1).map(() => 0)], [count, ...tensor.shape.slice(1)]),
+  ]);
+  return Object.fromEntries(rows) as ConditionInputs;
 }

@@ -115,21 +115,24 @@ export function groupNorm(
   return tf.customGrad((...given) => {
     const [input, g, o, save] = given as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc];
     const grouped = apart(input);
-    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
-    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), [1, 3], true), epsilon)); // (N, 1, groups, 1)
+    const middle = tf.mean(grouped, [1, 3], true); // (N, 1, groups, 1)
+    // E[x^2] - E[x]^2, as PyTorch's: the centred map is another pass over memory, which only the gradient needs.
+    const variance = tf.sub(tf.mean(tf.square(grouped), [1, 3], true), tf.square(middle));
+    const scale = tf.rsqrt(tf.add(tf.maximum(variance, 0), epsilon));
     const factor = tf.mul(apart(g), scale); // (N, 1, groups, C / groups)
-    save([centred, scale, factor, g]);
+    save([tf.sub(grouped, middle), scale, factor, g]);
+    const offsets = tf.sub(apart(o), tf.mul(middle, factor));
     return {
-      value: tf.reshape(tf.add(tf.mul(centred, factor), apart(o)), [n, h, w, c]),
+      value: tf.reshape(tf.add(tf.mul(grouped, factor), offsets), [n, h, w, c]),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [middle, r, f, gains] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+        const [centred, r, f, gains] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
         const d = apart(dy);
         const total = tf.sum(d, 1, true);
-        const along = tf.mul(tf.sum(tf.mul(d, middle), 1, true), r);
-        // r (gain dy - mean(gain dy) - y mean(gain dy y)) with y = middle r (Ioffe and Szegedy 2015, section 3): what belongs to a
+        const along = tf.mul(tf.sum(tf.mul(d, centred), 1, true), r);
+        // r (gain dy - mean(gain dy) - y mean(gain dy y)) with y = centred r (Ioffe and Szegedy 2015, section 3): what belongs to a
         // group or channel is multiplied before it meets the map.
         const mean = (t: tf.Tensor): tf.Tensor => tf.div(tf.sum(tf.mul(t, apart(gains)), 3, true), count);
-        const common = tf.add(tf.mul(middle, tf.mul(tf.square(r), mean(along))), tf.mul(r, mean(total)));
+        const common = tf.add(tf.mul(centred, tf.mul(tf.square(r), mean(along))), tf.mul(r, mean(total)));
         const dx = tf.reshape(tf.sub(tf.mul(d, f), common), [n, h, w, c]);
         const sum = (t: tf.Tensor): tf.Tensor =>
           tf.reshape(gains.shape[0] === n ? t : tf.sum(t, 0, true), gains.shape);

@@ -16,6 +16,7 @@ import {
 } from './convolution-geometry.js';
 import { filterGradient } from './filter-gradient.js';
 import { inputGradient } from './input-gradient.js';
+import { isWorthScattering, scatteringConvolution } from './scattering-convolution.js';
 import { kernel, type TraceKernel } from './kernel.js';
 
 function convolution(x: Symbolic, filter: Symbolic, attributes: ConvolutionAttributes): Symbolic {
@@ -26,9 +27,11 @@ function convolution(x: Symbolic, filter: Symbolic, attributes: ConvolutionAttri
   const told = { ...attributesOf(geometry), pads };
   const rows = rowsOf(filter);
   const convolve = (...bias: string[]): Symbolic => {
-    const name = isWorthBlocks(graph, rows)
-      ? blockedConvolution(graph, image, rows, told, geometry.kernel, ...bias)
-      : graph.emit('Conv', [image, inOrder(filter, OIHW), ...bias], told);
+    const name = isWorthScattering(rows, geometry, pads, graph.target.block)
+      ? scatteringConvolution(graph, image, rows, geometry.kernel, pads, ...bias)
+      : isWorthBlocks(graph, rows)
+        ? blockedConvolution(graph, image, rows, told, geometry.kernel, ...bias)
+        : graph.emit('Conv', [image, inOrder(filter, OIHW), ...bias], told);
     return new Symbolic(graph, geometry.outShape, dtype, name, NCHW);
   };
   const result = convolve();

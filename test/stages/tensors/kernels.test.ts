@@ -221,6 +221,8 @@ const differentiable: Case[] = [
       ['16 channels to 16, stride 3, 5x5', 3, 2, 5, 16, 16],
       ['16 channels to 16, valid', 2, 'valid', 3, 16, 16],
       ['32 channels to 3', 1, 1, 3, 32, 3],
+      ['20 channels to 2, 4x4', 1, 'same', 4, 20, 2],
+      ['24 channels to 3, valid, 2x4', 1, 'valid', [2, 4], 24, 3],
       ['32 channels to 20', 1, 'same', 3, 32, 20],
       ['24 channels to 20, valid, 2x4', 1, 'valid', [2, 4], 24, 20],
       ['7 channels to 5, 4x4', 1, 'same', 4, 7, 5],
