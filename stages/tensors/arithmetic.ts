@@ -10,11 +10,12 @@ import {
   axesOf,
   broadcast,
   fill,
-  frozenOf,
   inOrder,
+  isRun,
   lift,
   physicalAxis,
   reshape,
+  runOf,
   scalarOf,
   sizeOf,
   Symbolic,
@@ -274,8 +275,8 @@ export function slice(value: Symbolic, begin: readonly number[], size: readonly 
   if (sameDims(shape, value.shape)) return value;
   const alone = value.cut?.(begin, shape);
   if (alone) return alone;
-  if (value.frozen && value.rank === 1)
-    return frozenOf(value.graph, value.frozen.location, value.frozen.offset + begin[0]!, shape);
+  if (value.rank === 1 && isRun(value, shape))
+    return runOf(value.graph, value.run.argument, value.run.offset + begin[0]!, shape);
   if (value.base) {
     const { base } = value;
     const repeated = (axis: number): boolean => base.shape[axis] === 1;

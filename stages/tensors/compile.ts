@@ -1,13 +1,15 @@
 /**
  * Compiled functions on ONNX Runtime: a function is traced once per input signature (structure, shapes and types), and each call is
- * one `session.run`. Inputs are read in place. Results are copied out once by onnxruntime-node, also where it is given arrays to write
- * to (measured with 1.30), so none are kept for it.
+ * one `session.run`, and one loop over the long vectors in its tail (tail.ts). Inputs are read in place. Results of the session are copied out once by
+ * onnxruntime-node, also where it is given arrays to write to (measured with 1.30), so none are kept for it.
  */
 import * as tf from '@tensorflow/tfjs';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import type { Target } from './graph.js';
+import type { Input, Target, TracedGraph } from './graph.js';
 import { leaves, type Leaf } from './pytree.js';
+import { encodeModel, type OnnxGraph } from './onnx-encoder.js';
 import { stageLine } from './stage-line.js';
+import { type Split, splitTail, TailLoop } from './tail.js';
 import { trace, type Trace } from './trace.js';
 import type { Dtype } from './symbol.js';
 
@@ -37,7 +39,10 @@ const isChecked = (call: number): boolean =>
 
 interface Compilation {
   traced: Trace;
-  session: InferenceSession;
+  head: TracedGraph;
+  /** Undefined where all is tail. */
+  session?: InferenceSession;
+  tail?: TailLoop;
   calls: number;
 }
 
@@ -45,7 +50,7 @@ interface Compilation {
  * Around two faults of ONNX Runtime 1.30's WebGPU: in its own layout, NHWC, convolutions of 6, 9, 15, ... channels (multiples of 3, not of
  * 4) are wrong; and it claims a MaxPool that tells where its maxima are, and then does not have it.
  */
-function webgpuFor({ graph }: Trace): InferenceSession.WebGpuExecutionProviderOption {
+function webgpuFor(graph: OnnxGraph): InferenceSession.WebGpuExecutionProviderOption {
   const pools = graph.nodes.filter(({ op, outputs }) => op === 'MaxPool' && outputs.length > 1);
   const names = pools.map(({ outputs }) => outputs[0]!);
   // It takes no empty list.
@@ -71,28 +76,60 @@ export class OnnxFunction {
   async call(args: readonly unknown[]): Promise<unknown> {
     const inputs = leaves(args);
     const compilation = await this.#compilation(args, inputs);
-    const { traced, session } = compilation;
+    const { traced, head, session, tail } = compilation;
     if (this.options.check && isChecked(++compilation.calls)) this.#checkUnchanged(args, traced);
 
-    const feeds: Record<string, OrtTensor> = {};
-    for (const { name, dims } of traced.graph.inputs) {
-      const { tensor } = inputs[Number(name.slice('in'.length))]!;
-      feeds[name] = this.#wrap(tensor.dataSync() as Values, tensor.dtype as Dtype, dims);
-    }
-    const out = await session.run(feeds).catch((error: unknown) => {
+    const arrays = new Map<string, Values>();
+    try {
+      if (session) {
+        const out = await session.run(this.#feeds(head.inputs, inputs));
+        for (const { name } of head.outputs) arrays.set(name, out[name]!.data as Values);
+      }
+      if (tail)
+        for (const [name, values] of this.#runTail(tail, traced, inputs, arrays)) arrays.set(name, values);
+    } catch (error) {
       throw this.#placed(error, args);
-    });
+    }
 
     const tensors = traced.results.map(({ dtype, shape, output }) =>
-      tf.tensor(output === undefined ? [] : (out[output]!.data as Values), shape, dtype),
+      tf.tensor(output === undefined ? [] : arrays.get(output)!, shape, dtype),
     );
     for (const position of this.options.donate) tf.dispose(args[position] as tf.TensorContainer);
     return traced.rebuild(tensors);
   }
 
+  #feeds(wanted: readonly Input[], inputs: readonly Leaf[]): Record<string, OrtTensor> {
+    return Object.fromEntries(
+      wanted.map(({ name, dtype, dims, argument, offset }) => {
+        const values = argumentOf(inputs, argument).dataSync() as Values;
+        const size = tf.util.sizeFromShape([...dims]);
+        const run = size === values.length ? values : values.subarray(offset, offset + size);
+        return [name, this.#wrap(run, dtype as Dtype, dims)];
+      }),
+    );
+  }
+
+  /** @param made by name: what the head has made */
+  #runTail(
+    tail: TailLoop,
+    traced: Trace,
+    inputs: readonly Leaf[],
+    made: ReadonlyMap<string, Values>,
+  ): Map<string, Values> {
+    const fixed = new Map(traced.graph.constants.map(({ name, data }) => [name, data]));
+    const given = (name: string): Float32Array =>
+      (made.get(name) ?? fixed.get(name) ?? argumentOf(inputs, name).dataSync()) as Float32Array;
+    const free = inputs
+      .filter((leaf) => isWithin(leaf, this.options.donate))
+      // Not where a clone has the same data.
+      .filter(({ tensor }) => tf.engine().backend.refCount(tensor.dataId) === 1)
+      .map(({ tensor }) => tensor.dataSync() as Float32Array);
+    return tail.run(given, free);
+  }
+
   dispose(): void {
     for (const compilation of this.#compilations.values()) {
-      compilation.then(({ session }) => session.release()).catch(() => {});
+      compilation.then(({ session }) => session?.release()).catch(() => {});
     }
     this.#compilations.clear();
   }
@@ -117,11 +154,10 @@ export class OnnxFunction {
 
   /** The leaves of frozen arguments. Only float32 is baked in: the rest is small. */
   #frozen(inputs: readonly Leaf[]): ReadonlySet<number> {
-    const within = ({ path, tensor }: Leaf): boolean =>
-      tensor.dtype === 'float32' &&
-      tensor.size > 0 &&
-      this.options.frozen.some((position) => `${path}.`.startsWith(`${position}.`));
-    return new Set([...inputs.keys()].filter((i) => within(inputs[i]!)));
+    const { frozen } = this.options;
+    const isFrozen = (leaf: Leaf): boolean =>
+      leaf.tensor.dtype === 'float32' && leaf.tensor.size > 0 && isWithin(leaf, frozen);
+    return new Set([...inputs.keys()].filter((i) => isFrozen(inputs[i]!)));
   }
 
   #identity(dataId: object): number {
@@ -153,9 +189,21 @@ export class OnnxFunction {
         );
       }
     }
-    const session = await this.runtime.InferenceSession.create(traced.model, {
-      executionProviders: [this.options.provider === 'webgpu' ? webgpuFor(traced) : 'cpu'],
-      intraOpNumThreads: this.options.threads,
+    const { head, tail } = this.options.target.inPlace ? withLoop(traced.graph) : { head: traced.graph };
+    try {
+      const isEmpty = head.outputs.length === 0 && tail !== undefined;
+      const session = isEmpty ? {} : { session: await this.#session(head, inputs) };
+      return { traced, head, calls: 0, ...session, ...(tail ? { tail } : {}) };
+    } catch (error) {
+      throw this.#placed(error, args);
+    }
+  }
+
+  #session(graph: OnnxGraph, inputs: readonly Leaf[]): Promise<InferenceSession> {
+    const { provider, threads } = this.options;
+    return this.runtime.InferenceSession.create(encodeModel(graph), {
+      executionProviders: [provider === 'webgpu' ? webgpuFor(graph) : 'cpu'],
+      intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
@@ -169,14 +217,11 @@ export class OnnxFunction {
       // With one, stages run beside each other.
       extra: {
         session: {
-          intra_op: { allow_spinning: this.options.threads > 1 ? '1' : '0' },
+          intra_op: { allow_spinning: threads > 1 ? '1' : '0' },
           inter_op: { allow_spinning: '0' },
         },
       },
-    }).catch((error: unknown) => {
-      throw this.#placed(error, args);
     });
-    return { traced, session, calls: 0 };
   }
 
   #trace(args: readonly unknown[], options?: { stacks: boolean }): Trace {
@@ -222,6 +267,27 @@ export class OnnxFunction {
   #wrap(values: Values, dtype: Dtype, dims: readonly number[]): OrtTensor {
     return new this.runtime.Tensor(dtype as 'float32', values as Float32Array, dims);
   }
+}
+
+/** The graph in two, where the processor has what the loop wants and memory for it can be had. */
+function withLoop(graph: TracedGraph): { head: TracedGraph; tail?: TailLoop } {
+  const { head, tail }: Split = splitTail(graph);
+  if (!tail) return { head };
+  try {
+    return { head, tail: new TailLoop(tail) };
+  } catch {
+    return { head: graph };
+  }
+}
+
+/** Whether the leaf belongs to one of the arguments at these positions. */
+function isWithin({ path }: Leaf, positions: readonly number[]): boolean {
+  return positions.some((position) => `${path}.`.startsWith(`${position}.`));
+}
+
+/** The tensor of the argument `in<i>`. */
+function argumentOf(inputs: readonly Leaf[], name: string): tf.Tensor {
+  return inputs[Number(name.slice('in'.length))]!.tensor;
 }
 
 function sameModel(a: Trace, b: Trace): boolean {

@@ -1,17 +1,19 @@
 /** What the CPU kernels of this machine's ONNX Runtime have beside ONNX's own operators: found by trying, since it tells nobody. */
-import { anyTarget, type Target } from './graph.js';
+import type { Target } from './graph.js';
 import { encodeModel, type OnnxNode } from './onnx-encoder.js';
 
 type OnnxRuntime = typeof import('onnxruntime-node');
+
+const ownMemory: Target = { block: 0, fused: true, inPlace: true };
 
 let known: Promise<Target> | undefined;
 
 /** Tried once in a process. */
 export function cpuTarget(runtime: OnnxRuntime): Promise<Target> {
   known ??= blockOf(runtime).then(
-    (block) => ({ block, fused: true }),
+    (block) => ({ ...ownMemory, block }),
     // An ONNX Runtime without those operators.
-    () => ({ ...anyTarget, fused: true }),
+    () => ownMemory,
   );
   return known;
 }

@@ -24,17 +24,43 @@ export interface Target {
   block: number;
   /** Whether x sigmoid(x) and a x + b, where a and b belong to a channel, are one node each: ONNX Runtime's CPU kernels for them pass memory once. */
   fused: boolean;
+  /** Whether it reads arrays where the caller has them: then a part of one is an input of its own, and long vectors can be written to in parts. */
+  inPlace: boolean;
+}
+
+/** An argument of the function. */
+export interface Argument {
+  /** `in<i>` for the i-th leaf. */
+  name: string;
+  dtype: OnnxType & ('float32' | 'int32' | 'bool');
+  /** Whether its values are constants. */
+  frozen: boolean;
 }
 
 /** No more than ONNX prescribes. */
-export const anyTarget: Target = { block: 0, fused: false };
+export const anyTarget: Target = { block: 0, fused: false, inPlace: false };
+
+/** An input: elements of an argument from `offset` on. */
+export interface Input extends OnnxValue {
+  argument: string;
+  offset: number;
+}
+
+/** What a trace has recorded, without what its outputs do not need. */
+export interface TracedGraph extends OnnxGraph {
+  inputs: readonly Input[];
+  /** Shapes of arrays as they lie in memory, as far as they are known. */
+  dims: ReadonlyMap<string, readonly number[]>;
+}
 
 /** What one trace has recorded so far; each trace has a graph of its own. */
 export class Graph {
   readonly #nodes: OnnxNode[] = [];
   readonly #constants: OnnxConstant[] = [];
   readonly #constantNames = new Set<string>();
-  readonly #inputs: OnnxValue[] = [];
+  readonly #inputs: Input[] = [];
+  /** Shapes as they lie in memory, by the names of arrays. */
+  readonly #dims = new Map<string, readonly number[]>();
   /** What was recorded before: node or constant, spelt out -> the names of its outputs. */
   readonly #known = new Map<string, string[]>();
   /** The output of each Reshape -> what it was a reshape of. */
@@ -47,9 +73,21 @@ export class Graph {
 
   constructor(readonly target: Target = anyTarget) {}
 
-  input(name: string, dtype: OnnxType, dims: readonly number[]): string {
-    this.#inputs.push({ name, dtype, dims });
+  /** An argument's elements from `offset` on. */
+  input({ name: argument, dtype }: Argument, offset: number, dims: readonly number[]): string {
+    const key = `input|${argument}|${offset}|${dims.join()}`;
+    const known = this.#known.get(key);
+    if (known) return known[0]!;
+    const isFirst = this.#inputs.every((input) => input.argument !== argument);
+    const name = isFirst ? argument : `${argument}_${this.#count++}`;
+    this.#inputs.push({ name, dtype, dims, argument, offset });
+    this.#known.set(key, [name]);
     return name;
+  }
+
+  /** Notes the shape of an array. */
+  describe(name: string, dims: readonly number[]): void {
+    this.#dims.set(name, dims);
   }
 
   /** Records a node with one output and returns that output's name. */
@@ -128,7 +166,7 @@ export class Graph {
   }
 
   /** What is needed for the given values, which become the outputs `out0`, `out1`, ... */
-  finish(values: readonly OnnxValue[]): OnnxGraph {
+  finish(values: readonly OnnxValue[]): TracedGraph {
     const producers = new Map<string, OnnxNode>();
     for (const node of this.#nodes) for (const output of node.outputs) producers.set(output, node);
 
@@ -161,8 +199,10 @@ export class Graph {
     }));
 
     const used = new Set(nodes.flatMap((node) => node.inputs));
+    for (const { name, dims } of outputs) this.#dims.set(name, dims);
     return {
       nodes,
+      dims: this.#dims,
       outputs,
       inputs: this.#inputs.filter((input) => used.has(input.name)),
       constants: this.#constants.filter((constant) => used.has(constant.name)),

@@ -5,27 +5,6 @@
  */
 import * as tf from '@tensorflow/tfjs';
 
-/**
- * Vectors longer than `whole` are updated part by part, which changes no bit: a part's two dozen operations find it in the processor's cache, where
- * those on whole vectors would each pass all memory.
- */
-const whole = 2 ** 22;
-const part = 2 ** 19;
-
-/** @param update from the same part of all vectors, in their order, to that part of the results */
-function inParts(
-  vectors: readonly tf.Tensor1D[],
-  update: (...parts: tf.Tensor1D[]) => tf.Tensor1D[],
-): tf.Tensor1D[] {
-  const { size } = vectors[0]!;
-  if (size <= whole) return update(...vectors);
-  const starts = Array.from({ length: Math.ceil(size / part) }, (_, i) => i * part);
-  const parts = starts.map((from) =>
-    update(...vectors.map((vector) => tf.slice(vector, from, Math.min(part, size - from)))),
-  );
-  return parts[0]!.map((_, k) => tf.concat(parts.map((results) => results[k]!)));
-}
-
 /** What AdamW keeps from step to step: three flat vectors of one length. */
 export interface AdamState {
   weights: tf.Tensor1D;
@@ -67,19 +46,13 @@ export function adamw<S extends AdamState>(
   const { lr, c1, c2, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, decayMask } = settings;
   return tf.tidy(() => {
     const rate = tf.mul(lr, weightDecay);
-    const masks = weightDecay !== 0 && decayMask ? [decayMask] : [];
-    const [weights, m, v] = inParts(
-      [state.weights, state.m, state.v, gradient, ...masks],
-      (w, m0, v0, g, mask) => {
-        const m = tf.add(tf.mul(m0!, beta1), tf.mul(g!, 1 - beta1)) as tf.Tensor1D;
-        const v = tf.add(tf.mul(v0!, beta2), tf.mul(tf.square(g!), 1 - beta2)) as tf.Tensor1D;
-        const update = tf.div(tf.div(m, c1), tf.add(tf.sqrt(tf.div(v, c2)), epsilon));
-        let decayed: tf.Tensor = w!;
-        if (weightDecay !== 0) decayed = tf.sub(decayed, tf.mul(decayed, mask ? tf.mul(mask, rate) : rate));
-        return [tf.sub(decayed, tf.mul(update, lr)), m, v];
-      },
-    );
-    return { weights: weights!, m: m!, v: v! };
+    const m = tf.add(tf.mul(state.m, beta1), tf.mul(gradient, 1 - beta1)) as tf.Tensor1D;
+    const v = tf.add(tf.mul(state.v, beta2), tf.mul(tf.square(gradient), 1 - beta2)) as tf.Tensor1D;
+    const update = tf.div(tf.div(m, c1), tf.add(tf.sqrt(tf.div(v, c2)), epsilon));
+    let decayed = state.weights;
+    if (weightDecay !== 0)
+      decayed = tf.sub(decayed, tf.mul(decayed, decayMask ? tf.mul(decayMask, rate) : rate));
+    return { weights: tf.sub(decayed, tf.mul(update, lr)) as tf.Tensor1D, m, v };
   });
 }
 
@@ -109,14 +82,12 @@ export function sgdMomentum<S extends MomentumState>(
 ): MomentumState {
   const { lr, momentum = 0.9, weightDecay = 0, decayMask } = settings;
   return tf.tidy(() => {
-    const masks = weightDecay !== 0 && decayMask ? [decayMask] : [];
-    const [weights, m] = inParts([state.weights, state.m, gradient, ...masks], (w, m0, given, mask) => {
-      let g: tf.Tensor = given!;
-      if (weightDecay !== 0) g = tf.add(g, tf.mul(mask ? tf.mul(w!, mask) : w!, weightDecay));
-      const m = tf.add(tf.mul(m0!, momentum), g) as tf.Tensor1D;
-      return [tf.sub(w!, tf.mul(m, lr)), m];
-    });
-    return { weights: weights!, m: m! };
+    const { weights } = state;
+    let g = gradient;
+    if (weightDecay !== 0)
+      g = tf.add(g, tf.mul(decayMask ? tf.mul(weights, decayMask) : weights, weightDecay));
+    const m = tf.add(tf.mul(state.m, momentum), g) as tf.Tensor1D;
+    return { weights: tf.sub(weights, tf.mul(m, lr)) as tf.Tensor1D, m };
   });
 }
 
@@ -134,7 +105,5 @@ export function clipByGlobalNorm(gradient: tf.Tensor1D, max: number): tf.Tensor1
 
 /** Exponential moving average: decay * average + (1 - decay) * weights. */
 export function ema(average: tf.Tensor1D, weights: tf.Tensor1D, decay: tf.Scalar): tf.Tensor1D {
-  return tf.tidy(
-    () => inParts([average, weights], (a, w) => [tf.add(w!, tf.mul(tf.sub(a!, w!), decay))])[0]!,
-  );
+  return tf.tidy(() => tf.add(weights, tf.mul(tf.sub(average, weights), decay)) as tf.Tensor1D);
 }

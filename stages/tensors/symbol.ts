@@ -8,7 +8,7 @@
  * A value may also be a broadcast: `base`, of the same rank with 1 where it is repeated, not yet expanded. Autodiff makes many
  * (ones of a shape, the gradient of a sum); most are consumed without ever being written out.
  */
-import { type ConstantValues, sameDims, type Graph } from './graph.js';
+import { type Argument, type ConstantValues, sameDims, type Graph } from './graph.js';
 
 /** The types of tensors that can be traced. */
 export type Dtype = 'float32' | 'int32' | 'bool';
@@ -29,8 +29,8 @@ export class Symbolic {
   withBias?: (bias: Symbolic) => Symbolic;
   /** Set where a box of the value may be had without the rest. Undefined where it may not. */
   cut?: (begin: readonly number[], shape: number[]) => Symbolic | undefined;
-  /** Set where the value is a run of a frozen argument's elements, from `offset` on. */
-  frozen?: { location: string; offset: number };
+  /** Set where the value is a run of an argument's elements, from `offset` on. */
+  run?: { argument: Argument; offset: number };
   /** Set where the value is `source` with zeros around it: a convolution can do the padding itself. */
   padded?: { source: Symbolic; paddings: readonly (readonly [number, number])[] };
   #name: string | undefined;
@@ -47,6 +47,7 @@ export class Symbolic {
     readonly base?: Symbolic,
   ) {
     this.#name = name;
+    if (name !== undefined) graph.describe(name, this.physicalShape);
   }
 
   /** The name of the physical array. Writes a broadcast out. */
@@ -54,6 +55,7 @@ export class Symbolic {
     if (this.#name === undefined) {
       const base = this.base!;
       this.#name = this.graph.emit('Expand', [base.name, this.graph.int64(this.physicalShape)]);
+      this.graph.describe(this.#name, this.physicalShape);
     }
     return this.#name;
   }
@@ -102,12 +104,28 @@ export function constantOf(graph: Graph, data: ConstantValues, shape: number[], 
   return new Symbolic(graph, shape, dtype, graph.constant(data, shape, dtype));
 }
 
-/** Elements of a frozen float32 argument from `offset` on, in order. */
-export function frozenOf(graph: Graph, location: string, offset: number, shape: number[]): Symbolic {
-  const name = graph.outside(location, 4 * offset, 4 * sizeOf(shape), shape);
-  const symbolic = new Symbolic(graph, shape, 'float32', name);
-  symbolic.frozen = { location, offset };
+/** Elements of an argument from `offset` on, in order: a constant where it is frozen, otherwise an input of its own, which is fed without a copy. */
+export function runOf(graph: Graph, argument: Argument, offset: number, shape: number[]): Symbolic {
+  const name = argument.frozen
+    ? graph.outside(argument.name, 4 * offset, 4 * sizeOf(shape), shape)
+    : graph.input(argument, offset, shape);
+  const symbolic = new Symbolic(graph, shape, argument.dtype, name);
+  symbolic.run = { argument, offset };
   return symbolic;
+}
+
+/** Below so many elements an input of its own costs more than a copy. */
+const LEAST_INPUT = 2 ** 14;
+
+/** Whether elements of an argument can be had where they lie. */
+export function isRun(
+  value: Symbolic,
+  shape: readonly number[],
+): value is Symbolic & Required<Pick<Symbolic, 'run'>> {
+  return (
+    value.run !== undefined &&
+    (value.run.argument.frozen || (value.graph.target.inPlace && sizeOf(shape) >= LEAST_INPUT))
+  );
 }
 
 /** One number in a shape of `rank` ones. */
@@ -184,7 +202,7 @@ export function transpose(value: Symbolic, perm: readonly number[]): Symbolic {
 export function reshape(value: Symbolic, shape: number[]): Symbolic {
   const { graph, dtype } = value;
   if (sameDims(value.shape, shape)) return value;
-  if (value.frozen) return frozenOf(graph, value.frozen.location, value.frozen.offset, shape);
+  if (isRun(value, shape)) return runOf(graph, value.run.argument, value.run.offset, shape);
   if (value.base) {
     if (value.uniform !== undefined) return fill(graph, shape, value.uniform, dtype);
     const onlyOnes = sameDims(

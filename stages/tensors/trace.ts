@@ -3,11 +3,11 @@
  * tfjs' autodiff works on it unchanged, so a whole training step becomes one graph.
  */
 import * as tf from '@tensorflow/tfjs';
-import { Graph, type Target } from './graph.js';
-import { encodeModel, type OnnxGraph, type OnnxValue } from './onnx-encoder.js';
+import { Graph, type Target, type TracedGraph } from './graph.js';
+import { encodeModel, type OnnxValue } from './onnx-encoder.js';
 import { leaves, mapLeaves } from './pytree.js';
 import { stageLine } from './stage-line.js';
-import { frozenOf, standard, Symbolic, type Dtype } from './symbol.js';
+import { runOf, standard, type Dtype } from './symbol.js';
 import { type TraceBackend, traceBackend } from './trace-backend.js';
 
 /**
@@ -62,7 +62,7 @@ function explained(error: unknown): unknown {
 
 /** What a trace has made of a function. */
 export interface Trace {
-  graph: OnnxGraph;
+  graph: TracedGraph;
   model: Uint8Array;
   /** All results in the order of the leaves, whether or not they are outputs of the graph. */
   results: { dtype: Dtype; shape: number[]; output?: string }[];
@@ -93,10 +93,8 @@ export function trace(
     const { graph } = tracer;
     const symbolic = mapLeaves(args, (tensor, i) => {
       const dtype = tensor.dtype as Dtype;
-      const symbol = frozen.has(i)
-        ? frozenOf(graph, `in${i}`, 0, tensor.shape)
-        : new Symbolic(graph, tensor.shape, dtype, graph.input(`in${i}`, dtype, tensor.shape));
-      return tf.engine().makeTensorFromTensorInfo(tracer.put(symbol));
+      const argument = { name: `in${i}`, dtype, frozen: frozen.has(i) };
+      return tf.engine().makeTensorFromTensorInfo(tracer.put(runOf(graph, argument, 0, tensor.shape)));
     }) as never[];
     const result = fn(...symbolic);
     const { events, stacks = [], refusal } = tracer.recording!;
