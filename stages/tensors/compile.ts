@@ -1,14 +1,14 @@
 /**
  * Compiled functions on ONNX Runtime: a function is traced once per input signature (structure, shapes and types), and each call is
- * one `session.run`, and one loop over the long vectors in its tail (tail.ts). Inputs are read in place. Results of the session are copied out once by
- * onnxruntime-node, also where it is given arrays to write to (measured with 1.30), so none are kept for it.
+ * one `session.run`, and one loop over the long vectors in its tail (tail.ts). Inputs are read in place. Results of the session are
+ * copied out once by onnxruntime-node, also where it is given arrays to write to (measured with 1.30), so none are kept for it.
  */
 import * as tf from '@tensorflow/tfjs';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Input, Target, TracedGraph } from './graph.js';
 import { leaves, type Leaf } from './pytree.js';
 import { encodeModel, type OnnxGraph } from './onnx-encoder.js';
-import { stageLine } from './stage-line.js';
+import { placedError } from './stage-line.js';
 import { type Split, splitTail, TailLoop } from './tail.js';
 import { trace, type Trace } from './trace.js';
 import type { Dtype } from './symbol.js';
@@ -28,14 +28,16 @@ export interface OnnxCompileOptions {
 }
 
 /**
- * Compiled for so many signatures (shapes, types and frozen tensors), a function is refused another: each costs seconds and memory, and a shape that changes at every call
- * would be compiled for ever.
+ * Compiled for so many signatures (shapes, types and frozen tensors), a function is refused another: each costs seconds and memory, and
+ * a shape that changes at every call would be compiled for ever.
  */
 export const MAX_SIGNATURES = 8;
 
-/** Calls at which a function is traced again, to see whether it still is what was compiled: the second, and each eight times later. */
-const isChecked = (call: number): boolean =>
-  call === 2 || (call > 2 && Number.isInteger(Math.log2(call / 2) / 3));
+/**
+ * Calls at which a function is traced again, to see whether it still is what was compiled: 2, 4, 8, ..., so that never more went wrong
+ * than had gone well.
+ */
+const isChecked = (call: number): boolean => call > 1 && Number.isInteger(Math.log2(call));
 
 interface Compilation {
   traced: Trace;
@@ -169,10 +171,10 @@ export class OnnxFunction {
   #tooManyShapes(described: readonly string[]): Error {
     const known = new Set([...this.#compilations.keys()].at(-1)!.split(/ (?=[^ ]+: )/));
     const changed = described.find((leaf) => !known.has(leaf)) ?? 'their structure';
-    return at(
-      new Error().stack,
+    return placedError(
       `the compiled function has been called with arguments of ${MAX_SIGNATURES} different shapes or frozen tensors, and now with others again ` +
         `(${changed}); each is compiled anew. Bring them to one shape, as by filling up a last batch`,
+      new Error().stack,
     );
   }
 
@@ -233,7 +235,7 @@ export class OnnxFunction {
       });
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('the function returns a promise'))
-        throw at(this.#made, error.message);
+        throw placedError(error.message, this.#made);
       throw error;
     }
   }
@@ -253,7 +255,7 @@ export class OnnxFunction {
   #changed(args: readonly unknown[], before: Trace, message: string): Error {
     const { events, stacks } = this.#trace(args, { stacks: true });
     const parting = events.findIndex((event, i) => event !== before.events[i]);
-    return at(stacks[parting] ?? this.#made, message);
+    return placedError(message, stacks[parting] ?? this.#made);
   }
 
   /** ONNX Runtime's errors name a node; the line of the stage that made the node is put before it. */
@@ -261,7 +263,7 @@ export class OnnxFunction {
     const node = error instanceof Error && /Name:'([^']+)'/.exec(error.message)?.[1];
     if (!node) return error;
     const stack = this.#trace(args, { stacks: true }).origins.get(node) ?? this.#made;
-    return at(stack, error.message, { cause: error });
+    return placedError(error.message, stack, { cause: error });
   }
 
   #wrap(values: Values, dtype: Dtype, dims: readonly number[]): OrtTensor {
@@ -292,10 +294,4 @@ function argumentOf(inputs: readonly Leaf[], name: string): tf.Tensor {
 
 function sameModel(a: Trace, b: Trace): boolean {
   return Buffer.from(a.model).equals(b.model);
-}
-
-/** An error whose message begins with the stage's line in a stack. */
-function at(stack: string | undefined, message: string, options?: ErrorOptions): Error {
-  const place = stageLine(stack);
-  return new Error(place === undefined ? message : `${place}: ${message}`, options);
 }

@@ -33,7 +33,10 @@ export interface Compiled<F extends TensorFunction> {
 
 /** How a function is compiled. */
 export interface CompileOptions {
-  /** Positions of arguments that are disposed once the result is there (the old training state). */
+  /**
+   * Positions of arguments that are disposed once the result is there (the old training state). Results may be written over vectors that an
+   * earlier call has made: of an array read from one (`data`), take a copy before it is donated. Arrays that tensors were made from stay as they are.
+   */
   donate?: readonly number[];
   /**
    * Positions of arguments that are the same tensors at every call (weights in use): what depends on them alone is computed once, and
@@ -41,7 +44,7 @@ export interface CompileOptions {
    */
   frozen?: readonly number[];
   /**
-   * Trace twice, and again at calls 2, 16, 128, ..., and refuse functions that differ (random numbers inside, numbers from around that
+   * Trace twice, and again at calls 2, 4, 8, ..., and refuse functions that differ (random numbers inside, numbers from around that
    * change). Default true; only ONNX Runtime's devices trace.
    */
   check?: boolean;

@@ -77,7 +77,7 @@ test('the moving average goes by 1 - decay towards the weights', () => {
   close(ema(tf.tensor1d([1, 0]), tf.tensor1d([2, 1]), tf.scalar(0.9)), [1.1, 0.1]);
 });
 
-test('what is too long for the cache is updated in parts, to the same bits', async () => {
+test('long vectors are updated as short ones are, to the same bits', async () => {
   const device = await openDevice('onnx', { threads: 1 });
   const [length, seen] = [2 ** 22 + 1000, 2000];
   const vector = (phase: number) => Float32Array.from({ length }, (_, i) => 1 + ((i * 7919 + phase) % 1013));
