@@ -19,8 +19,8 @@ const base = 210 * 2 ** 20;
 
 /** How many copies of its weights and of its activations a stage holds at its peak: measured. */
 const held = {
-  'fr-train': { weights: 14, activations: 3.8 },
-  'diffusion-train': { weights: 16, activations: 3.8 },
+  'fr-train': { weights: 8.5, activations: 3.6 },
+  'diffusion-train': { weights: 9, activations: 3.6 },
 } as const;
 
 /** Of E_id, whose weights stay, inside a generator's step. */

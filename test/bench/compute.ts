@@ -87,7 +87,7 @@ export const compute: readonly Benchmark[] = [
   ),
   benchmark(
     'compute-paper-unet-training',
-    "a training step of the paper's CemiFace generator with IR-SE50 as E_id, 112 px (10 GB)",
+    "a training step of the paper's CemiFace generator with IR-SE50 as E_id, 112 px",
     { networks: 'generator', file: paper, work: 'training' },
     { ...large, apart: true },
   ),
