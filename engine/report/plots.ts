@@ -70,7 +70,9 @@ function rowColours(rows: readonly ComparisonRow[]) {
 /** Ticks at the points themselves, where they are few; else where Vega puts them. */
 const ticksAt = (values: readonly unknown[]) => {
   const distinct = [...new Set(values)] as number[];
-  return distinct.length <= 9 ? { axis: { values: distinct, labelFlush: false as const } } : {};
+  return distinct.length <= 9
+    ? { axis: { values: distinct, labelExpr: 'datum.value', labelFlush: false as const } }
+    : {};
 };
 
 /** A number that rows vary over (m, most often), or undefined where they do not. */

@@ -496,6 +496,14 @@ test('report.plots says which plots are drawn', async () => {
   expect(await written(['roc'])).not.toContain('AVG accuracy over m');
 });
 
+test('points on an axis are written as they are, not rounded to one another', async () => {
+  const points = [0, 0.25, 0.5, 0.75, 1].map(
+    (m) => [`score@m=${m}`, { kind: 'evaluate', point: { m }, metrics: score(0.9) }] as const,
+  );
+  const text = await reportOf(journalled(Object.fromEntries(points), { plots: ['accuracy-over-m'] }));
+  for (const label of ['0', '0.25', '0.5', '0.75', '1']) expect(text).toContain(`>${label}</text>`);
+});
+
 test('the card is read from the evaluate result, and is null where the artifact is gone', () => {
   const run = journalled({ a: { kind: 'evaluate', metrics: score(0.9) } });
   expect(compareSource(run, () => undefined).card('a')).toBeNull();
