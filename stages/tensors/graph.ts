@@ -24,7 +24,7 @@ export interface Target {
   block: number;
   /** Whether x sigmoid(x) and a x + b, where a and b belong to a channel, are one node each: ONNX Runtime's CPU kernels for them pass memory once. */
   fused: boolean;
-  /** Whether it reads arrays where the caller has them: then a part of one is an input of its own, and long vectors can be written to in parts. */
+  /** Whether it reads arrays where the caller has them: then a part of one may be an input of its own, and what is done to long vectors be done there. */
   inPlace: boolean;
 }
 
@@ -49,7 +49,7 @@ export interface Input extends OnnxValue {
 /** What a trace has recorded, without what its outputs do not need. */
 export interface TracedGraph extends OnnxGraph {
   inputs: readonly Input[];
-  /** Shapes of arrays as they lie in memory, as far as they are known. */
+  /** Shapes of float32 arrays as they lie in memory, as far as they are known. */
   dims: ReadonlyMap<string, readonly number[]>;
 }
 
@@ -59,7 +59,7 @@ export class Graph {
   readonly #constants: OnnxConstant[] = [];
   readonly #constantNames = new Set<string>();
   readonly #inputs: Input[] = [];
-  /** Shapes as they lie in memory, by the names of arrays. */
+  /** Shapes of float32 arrays as they lie in memory. */
   readonly #dims = new Map<string, readonly number[]>();
   /** What was recorded before: node or constant, spelt out -> the names of its outputs. */
   readonly #known = new Map<string, string[]>();
@@ -85,7 +85,7 @@ export class Graph {
     return name;
   }
 
-  /** Notes the shape of an array. */
+  /** Notes the shape of a float32 array. */
   describe(name: string, dims: readonly number[]): void {
     this.#dims.set(name, dims);
   }
@@ -199,7 +199,7 @@ export class Graph {
     }));
 
     const used = new Set(nodes.flatMap((node) => node.inputs));
-    for (const { name, dims } of outputs) this.#dims.set(name, dims);
+    for (const { name, dtype, dims } of outputs) if (dtype === 'float32') this.#dims.set(name, dims);
     return {
       nodes,
       dims: this.#dims,

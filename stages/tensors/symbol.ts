@@ -47,7 +47,7 @@ export class Symbolic {
     readonly base?: Symbolic,
   ) {
     this.#name = name;
-    if (name !== undefined) graph.describe(name, this.physicalShape);
+    if (name !== undefined && dtype === 'float32') graph.describe(name, this.physicalShape);
   }
 
   /** The name of the physical array. Writes a broadcast out. */
@@ -55,7 +55,7 @@ export class Symbolic {
     if (this.#name === undefined) {
       const base = this.base!;
       this.#name = this.graph.emit('Expand', [base.name, this.graph.int64(this.physicalShape)]);
-      this.graph.describe(this.#name, this.physicalShape);
+      if (this.dtype === 'float32') this.graph.describe(this.#name, this.physicalShape);
     }
     return this.#name;
   }

@@ -32,10 +32,13 @@ export function splitTail(graph: TracedGraph): Split {
   const long = outputs.filter((output) => output.dtype === 'float32' && output.dims.length === 1);
   const length = Math.max(0, ...long.map((output) => output.dims[0]!));
   if (length < LEAST_LENGTH) return { head: graph };
-  const isVector = (name: string): boolean => dims.get(name)?.length === 1 && dims.get(name)![0] === length;
+  /** Constants that only the session has. */
+  const outside = new Set(constants.filter(({ data }) => 'location' in data).map(({ name }) => name));
+  const isVector = (name: string): boolean =>
+    dims.get(name)?.length === 1 && dims.get(name)![0] === length && !outside.has(name);
   const isNumber = (name: string): boolean => {
     const shape = dims.get(name);
-    return shape !== undefined && shape.length < 2 && (shape[0] ?? 1) === 1;
+    return shape !== undefined && shape.length < 2 && (shape[0] ?? 1) === 1 && !outside.has(name);
   };
 
   const readers = new Map<string, OnnxNode[]>();

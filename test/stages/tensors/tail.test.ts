@@ -143,6 +143,31 @@ describe('a step that ends in long vectors', () => {
     );
     for (const compiled of [average, both]) compiled.dispose();
   });
+
+  test('adds integers as integers, and to frozen weights', async () => {
+    const large = 2 ** 24 + 1; // no float32
+    const counted = device.compile((x: tf.Tensor1D, n: tf.Tensor1D) => [tf.add(x, x), tf.add(n, n)]);
+    const n = tf.fill([LENGTH], large, 'int32') as tf.Tensor1D;
+    const [sums, counts] = await counted(tf.tensor1d(normal('w')), n);
+    expect(
+      furthest(
+        values(sums!),
+        normal('w').map((value) => 2 * value),
+      ),
+    ).toBe(0);
+    expect(counts!.dataSync()[LENGTH - 1]).toBe(2 * large);
+
+    const shifted = device.compile((w: tf.Tensor1D, x: tf.Tensor1D) => tf.add(w, x), { frozen: [0] });
+    const w = tf.tensor1d(normal('w'));
+    const result = values(await shifted(w, tf.ones([LENGTH])));
+    expect(
+      furthest(
+        result,
+        normal('w').map((value) => value + 1),
+      ),
+    ).toBe(0);
+    for (const compiled of [counted, shifted]) compiled.dispose();
+  });
 });
 
 test('a network with large weights learns on onnx what it learns on cpu', async () => {
