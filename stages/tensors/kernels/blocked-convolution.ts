@@ -106,10 +106,12 @@ function filterBlocks(
       shape = [i / block, o, area, block];
     }
   } else {
-    shape = move([o / block, block, area * i], [0, 2, 1]);
+    // The outputs of a block as the channels of an image: several times as fast as the transpose that it is, and shared among threads.
+    const image = [o / block, block, 1, area * i];
+    name = intoBlocks(graph, graph.reshape(name, [o, area, i], image));
     const inner = i < block ? 1 : block;
     // [o / b, area, i / b, b (i), b (o)] -> [o / b, i / b, area, b, b]
-    name = graph.reshape(name, shape, [o / block, area, i / inner, inner * block]);
+    name = graph.reshape(name, image, [o / block, area, i / inner, inner * block]);
     name = graph.emit('Transpose', [name], { perm: [0, 2, 1, 3] });
     shape = [o / block, i / inner, area, inner * block];
   }
