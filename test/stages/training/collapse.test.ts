@@ -97,7 +97,7 @@ describe('diffusion-train', () => {
     await expect(
       lab.run(diffusionTrain, {
         inputs: { dataset },
-        settings: { ...settings, lr: 30, steps: 200 },
+        settings: { ...settings, lr: 10, steps: 200 },
         progress: (done) => (last = done),
       }),
     ).rejects.toMatchObject({
@@ -105,7 +105,7 @@ describe('diffusion-train', () => {
       message: expect.stringMatching(
         /^training has collapsed: at step \d+ of 200 the mean squared error is .* times what predicting zeros costs/,
       ),
-      remedy: expect.stringMatching(/with\.lr \(now 30\).*with\.onCollapse: warn goes on/),
+      remedy: expect.stringMatching(/with\.lr \(now 10\).*with\.onCollapse: warn goes on/),
     });
     expect(last).toBeLessThan(200);
   });
