@@ -9,7 +9,7 @@ import type { Input, Target, TracedGraph } from './graph.js';
 import { leaves, type Leaf } from './pytree.js';
 import { encodeModel, type OnnxGraph } from './onnx-encoder.js';
 import { placedError } from './stage-line.js';
-import { type Split, splitTail, TailLoop } from './tail.js';
+import { splitTail, TailLoop } from './tail.js';
 import { trace, type Trace } from './trace.js';
 import type { Dtype } from './symbol.js';
 
@@ -87,8 +87,12 @@ export class OnnxFunction {
         const out = await session.run(this.#feeds(head.inputs, inputs));
         for (const { name } of head.outputs) arrays.set(name, out[name]!.data as Values);
       }
-      if (tail)
-        for (const [name, values] of this.#runTail(tail, traced, inputs, arrays)) arrays.set(name, values);
+      if (tail) {
+        for (const input of tail.source.inputs) arrays.set(input.name, elementsOf(input, inputs));
+        // What it is given is float32.
+        const made = tail.run(arrays as Map<string, Float32Array>, this.#free(inputs));
+        for (const [name, values] of made) arrays.set(name, values);
+      }
     } catch (error) {
       throw this.#placed(error, args);
     }
@@ -102,31 +106,19 @@ export class OnnxFunction {
 
   #feeds(wanted: readonly Input[], inputs: readonly Leaf[]): Record<string, OrtTensor> {
     return Object.fromEntries(
-      wanted.map(({ name, dtype, dims, argument, offset }) => {
-        const values = argumentOf(inputs, argument).dataSync() as Values;
-        const size = tf.util.sizeFromShape([...dims]);
-        const run = size === values.length ? values : values.subarray(offset, offset + size);
-        return [name, this.#wrap(run, dtype as Dtype, dims)];
-      }),
+      wanted.map((input) => [
+        input.name,
+        this.#wrap(elementsOf(input, inputs), input.dtype as Dtype, input.dims),
+      ]),
     );
   }
 
-  /** @param made by name: what the head has made */
-  #runTail(
-    tail: TailLoop,
-    traced: Trace,
-    inputs: readonly Leaf[],
-    made: ReadonlyMap<string, Values>,
-  ): Map<string, Values> {
-    const fixed = new Map(traced.graph.constants.map(({ name, data }) => [name, data]));
-    const given = (name: string): Float32Array =>
-      (made.get(name) ?? fixed.get(name) ?? argumentOf(inputs, name).dataSync()) as Float32Array;
-    const free = inputs
+  /** Arrays of donated arguments, but where a clone has the same. */
+  #free(inputs: readonly Leaf[]): Float32Array[] {
+    return inputs
       .filter((leaf) => isWithin(leaf, this.options.donate))
-      // Not where a clone has the same data.
       .filter(({ tensor }) => tf.engine().backend.refCount(tensor.dataId) === 1)
       .map(({ tensor }) => tensor.dataSync() as Float32Array);
-    return tail.run(given, free);
   }
 
   dispose(): void {
@@ -273,7 +265,7 @@ export class OnnxFunction {
 
 /** The graph in two, where the processor has what the loop wants and memory for it can be had. */
 function withLoop(graph: TracedGraph): { head: TracedGraph; tail?: TailLoop } {
-  const { head, tail }: Split = splitTail(graph);
+  const { head, tail } = splitTail(graph);
   if (!tail) return { head };
   try {
     return { head, tail: new TailLoop(tail) };
@@ -287,9 +279,11 @@ function isWithin({ path }: Leaf, positions: readonly number[]): boolean {
   return positions.some((position) => `${path}.`.startsWith(`${position}.`));
 }
 
-/** The tensor of the argument `in<i>`. */
-function argumentOf(inputs: readonly Leaf[], name: string): tf.Tensor {
-  return inputs[Number(name.slice('in'.length))]!.tensor;
+/** What an input of the graph reads, where it lies. */
+function elementsOf({ argument, offset, dims }: Input, inputs: readonly Leaf[]): Values {
+  const values = inputs[Number(argument.slice('in'.length))]!.tensor.dataSync() as Values;
+  const size = tf.util.sizeFromShape([...dims]);
+  return size === values.length ? values : values.subarray(offset, offset + size);
 }
 
 function sameModel(a: Trace, b: Trace): boolean {

@@ -3,7 +3,7 @@
  * Runtime each of its two dozen operations would pass all memory, and results would be copied into fresh pages. Split off, it is one loop
  * (vector-loop.ts) that writes over the vectors that were donated.
  */
-import type { TracedGraph } from './graph.js';
+import type { Input, TracedGraph } from './graph.js';
 import type { OnnxNode } from './onnx-encoder.js';
 import {
   type Loop,
@@ -20,14 +20,16 @@ const LEAST_LENGTH = 2 ** 18;
 /** Elements of vectors outside of the loop's memory that are copied into it at a time. */
 const PART = 2 ** 14;
 
-/** A graph in two: the second part takes arguments and outputs of the first. */
-export interface Split {
-  head: TracedGraph;
-  tail?: LoopSource & { length: number };
+/** Its vectors and numbers are outputs of the head, arguments of the function or constants. */
+export interface Tail extends LoopSource {
+  /** Of each vector. */
+  length: number;
+  inputs: readonly Input[];
+  constants: ReadonlyMap<string, Float32Array>;
 }
 
 /** @returns the graph itself, without a tail, where nothing is to be gained */
-export function splitTail(graph: TracedGraph): Split {
+export function splitTail(graph: TracedGraph): { head: TracedGraph; tail?: Tail } {
   const { nodes, inputs, outputs, constants, dims } = graph;
   const long = outputs.filter((output) => output.dtype === 'float32' && output.dims.length === 1);
   const length = Math.max(0, ...long.map((output) => output.dims[0]!));
@@ -80,6 +82,12 @@ export function splitTail(graph: TracedGraph): Split {
       numbers: border.filter((name) => !isVector(name)),
       outputs: ends.map(({ name }) => name),
       length,
+      inputs: inputs.filter(({ name }) => border.includes(name)),
+      constants: new Map(
+        constants
+          .filter(({ name }) => border.includes(name))
+          .map(({ name, data }) => [name, data as Float32Array]),
+      ),
     },
   };
 }
@@ -95,7 +103,7 @@ export class TailLoop {
   readonly #taken = new Set<Float32Array>();
 
   /** @throws RangeError or WebAssembly.CompileError where memory or processor do not have it */
-  constructor(readonly source: LoopSource & { length: number }) {
+  constructor(readonly source: Tail) {
     const { vectors, outputs, length } = source;
     const parts = vectors.length + outputs.length;
     const bytes = (elements: number): number => 16 * Math.ceil(elements / 4);
@@ -116,19 +124,23 @@ export class TailLoop {
   }
 
   /**
-   * @param given the vectors and numbers by name
+   * @param given the vectors and numbers by name, but for constants
    * @param free vectors that an earlier run has made and nobody will read again: results are written over them
    * @returns the outputs
    */
-  run(given: (name: string) => Float32Array, free: readonly Float32Array[]): Map<string, Float32Array> {
-    const { vectors, outputs, numbers, length } = this.source;
+  run(
+    given: ReadonlyMap<string, Float32Array>,
+    free: readonly Float32Array[],
+  ): ReadonlyMap<string, Float32Array> {
+    const { vectors, outputs, numbers, length, constants } = this.source;
+    const arrayOf = (name: string): Float32Array => (given.get(name) ?? constants.get(name))!;
     for (const vector of free) this.#taken.delete(vector);
     const places = this.#places.filter((place) => !this.#taken.has(place));
-    const inputs = vectors.map(given);
+    const inputs = vectors.map(arrayOf);
     const results = outputs.map((_, k) => places[k] ?? new Float32Array(length));
     for (const place of places) this.#taken.add(place);
 
-    const values = numbers.map((name) => given(name)[0]!);
+    const values = numbers.map((name) => arrayOf(name)[0]!);
     const arrays = [...inputs, ...results];
     const isInside = arrays.map(({ buffer }) => buffer === this.#memory.buffer);
     const step = isInside.every(Boolean) ? length : PART;

@@ -144,6 +144,29 @@ describe('a step that ends in long vectors', () => {
     for (const compiled of [average, both]) compiled.dispose();
   });
 
+  test('reads parts of an argument, and matrices as vectors, where they lie', async () => {
+    const halves = device.compile((x: tf.Tensor1D) =>
+      tf.sub(tf.slice(x, [LENGTH], [LENGTH]), tf.slice(x, [0], [LENGTH])),
+    );
+    const x = normal('x', 2 * LENGTH);
+    expect(
+      furthest(
+        values(await halves(tf.tensor1d(x))),
+        x.slice(LENGTH).map((value, i) => value - x[i]!),
+      ),
+    ).toBeLessThan(1e-6);
+
+    const flat = device.compile((matrix: tf.Tensor2D) => tf.neg(tf.reshape(matrix, [-1])));
+    const result = await flat(tf.tensor2d(x, [2, LENGTH]));
+    expect(
+      furthest(
+        values(result),
+        x.map((value) => -value),
+      ),
+    ).toBe(0);
+    for (const compiled of [halves, flat]) compiled.dispose();
+  });
+
   test('adds integers as integers, and to frozen weights', async () => {
     const large = 2 ** 24 + 1; // no float32
     const counted = device.compile((x: tf.Tensor1D, n: tf.Tensor1D) => [tf.add(x, x), tf.add(n, n)]);
