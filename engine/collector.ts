@@ -1,11 +1,18 @@
-/** V8's collector of garbage, to be called where it would come too late by itself. */
+/** V8's collector of garbage, called where it would come too late by itself. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** @returns a function that collects all garbage there is, before it returns */
-export function collector(): () => void {
+let collect: (() => void) | undefined;
+
+/** Collects all garbage there is, before it returns. */
+export function collectGarbage(): void {
+  collect ??= collector();
+  collect();
+}
+
+function collector(): () => void {
   setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
+  const exposed = runInNewContext('gc') as () => void;
   setFlagsFromString('--no-expose-gc');
-  return collect;
+  return exposed;
 }

@@ -4,7 +4,7 @@
  * is over before there is much to collect.
  */
 import { setFlagsFromString } from 'node:v8';
-import { collector } from '../collector.js';
+import { collectGarbage } from '../collector.js';
 
 const MANY_STAGES = 2000;
 
@@ -13,5 +13,5 @@ export function keepHeapSmall(stages: number): void {
   if (stages <= MANY_STAGES) return;
   setFlagsFromString('--optimize-for-size');
   // How far the heap may grow was settled when V8 last looked: it must look once more.
-  collector()();
+  collectGarbage();
 }

@@ -64,8 +64,7 @@ export type Reason =
   /** It has no result of its own: what follows is what differs from that stage's. */
   | { kind: 'compared-with'; stage: string; run: string };
 
-/** `stage` is the instance's name. */
-/** `since`: the run with the stage's own earlier result, from which what is in `because` differs. */
+/** `stage` is the instance's name; `since` the run with its own earlier result, from which what is in `because` differs. */
 export type Decision =
   | { act: 'reuse'; stage: string; key: StageKey; components: KeyComponents; result: StageResult }
   /** Its inputs are known, and no earlier result serves. Never without a reason. */

@@ -3,7 +3,7 @@
  * what is young V8 lets 64 MiB gather before it looks: the longer a stage runs, the more of them it holds, up to there.
  */
 import { getHeapStatistics } from 'node:v8';
-import { collector } from '../collector.js';
+import { collectGarbage } from '../collector.js';
 
 export interface DeadArraysParts {
   /** Of all that lies outside the heap. */
@@ -27,7 +27,7 @@ export class DeadArrays {
   constructor(parts: Partial<DeadArraysParts> = {}) {
     this.#parts = {
       bytes: () => getHeapStatistics().external_memory,
-      collect: parts.collect ?? collector(),
+      collect: collectGarbage,
       clock: () => performance.now(),
       ...parts,
     };

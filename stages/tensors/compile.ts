@@ -166,7 +166,6 @@ export class OnnxFunction {
     return placedError(
       `the compiled function has been called with arguments of ${MAX_SIGNATURES} different shapes or frozen tensors, and now with others again ` +
         `(${changed}); each is compiled anew. Bring them to one shape, as by filling up a last batch`,
-      new Error().stack,
     );
   }
 

@@ -43,17 +43,17 @@ export function splitTail(graph: TracedGraph): { head: TracedGraph; tail?: Tail 
     return shape !== undefined && shape.length < 2 && (shape[0] ?? 1) === 1 && !outside.has(name);
   };
 
-  const readers = new Map<string, OnnxNode[]>();
-  for (const node of nodes)
-    for (const name of node.inputs) readers.set(name, [...(readers.get(name) ?? []), node]);
   const rear = new Set<OnnxNode>();
+  /** What the head reads. Readers come after what they read, so from the end on they are all known in time. */
+  const needed = new Set<string>();
   for (const node of nodes.toReversed()) {
     const [output] = node.outputs;
     const fits =
       LOOP_OPERATORS.has(node.op) &&
       isVector(output!) &&
       node.inputs.every((name) => isVector(name) || isNumber(name));
-    if (fits && (readers.get(output!) ?? []).every((reader) => rear.has(reader))) rear.add(node);
+    if (fits && !needed.has(output!)) rear.add(node);
+    else for (const name of node.inputs) needed.add(name);
   }
   const own = nodes.filter((node) => rear.has(node));
   const made = new Set(own.flatMap((node) => node.outputs));
@@ -61,13 +61,11 @@ export function splitTail(graph: TracedGraph): { head: TracedGraph; tail?: Tail 
   const ends = outputs.filter(({ name }) => made.has(name));
   if (ends.length === 0) return { head: graph };
 
-  const first = nodes.filter((node) => !rear.has(node));
-  const needed = new Set(first.flatMap((node) => node.inputs));
   const there = new Set([...inputs, ...outputs, ...constants].map(({ name }) => name));
   const handed = border.filter((name) => !there.has(name));
   return {
     head: {
-      nodes: first,
+      nodes: nodes.filter((node) => !rear.has(node)),
       dims,
       inputs: inputs.filter(({ name }) => needed.has(name)),
       constants: constants.filter(({ name }) => needed.has(name)),

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { Graph, type Target, type TracedGraph } from './graph.js';
 import { encodeModel, type OnnxValue } from './onnx-encoder.js';
 import { leaves, mapLeaves } from './pytree.js';
-import { stageLine } from './stage-line.js';
+import { placedError } from './stage-line.js';
 import { runOf, standard, type Dtype } from './symbol.js';
 import { type TraceBackend, traceBackend } from './trace-backend.js';
 
@@ -52,10 +52,9 @@ function explained(error: unknown): unknown {
   const missing =
     error instanceof Error && /Kernel '(\w+)' not registered for backend 'trace'/.exec(error.message);
   if (!missing) return error;
-  const place = stageLine(error.stack);
-  return new Error(
-    `${place === undefined ? '' : `${place}: `}the operation ${missing[1]} cannot be traced; write it with others, ` +
-      'or add a kernel to stages/tensors/kernels',
+  return placedError(
+    `the operation ${missing[1]} cannot be traced; write it with others, or add a kernel to stages/tensors/kernels`,
+    error.stack,
     { cause: error },
   );
 }
