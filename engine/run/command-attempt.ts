@@ -104,15 +104,16 @@ export const runCommand: Executor = async (job, environment, mark, listener) => 
   async function end(): Promise<AttemptEnd> {
     const death = await attempt.ended;
     launched?.done();
-    const peak = memory.stop();
+    const taken = memory.stop();
+    const peakRssBytes = taken.peakBytes;
     const failed = (failure: Failure): AttemptEnd => ({
       ok: false,
-      peakRssBytes: peak,
+      peakRssBytes,
       final: false,
       ...failure,
     });
     if (death.exitCode !== 0) {
-      const failure = failureOfDeath(death, words.text);
+      const failure = failureOfDeath(death, words.text, taken);
       if (death.exitCode === undefined || death.exitCode > 128) return failed(failure);
       const remedy = forExitCode(death.exitCode);
       return failed({
@@ -132,7 +133,7 @@ export const runCommand: Executor = async (job, environment, mark, listener) => 
           .join(' '),
         class: 'error',
       });
-    return { ok: true, peakRssBytes: peak };
+    return { ok: true, peakRssBytes };
   }
 };
 

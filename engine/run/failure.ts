@@ -3,7 +3,9 @@
  * died and what it said last.
  */
 import { constants } from 'node:os';
+import { inWords } from '../cache/trouble.js';
 import type { FailureClass } from '../experiment/experiment.js';
+import type { MemoryTaken } from './memory-watch.js';
 
 export interface Failure {
   message: string;
@@ -50,10 +52,11 @@ const fullDiskWords = /no space left on device|disk quota exceeded|\b(?:ENOSPC|E
 export const FULL_DISK =
   'Free some space (cemiflow gc removes results no recent run uses), or keep runs on another disk with --runs-dir.';
 
-const outOfMemory = {
-  class: 'memory',
-  remedy: 'Lower its batch, or run fewer stages at a time with -j 1.',
-} as const;
+/** How an attempt used memory, for what is said where that ran out. */
+export interface MemoryUse extends MemoryTaken {
+  /** `with.batch` of the stage, where it has one. */
+  batch?: unknown;
+}
 
 /** Of an error that a stage threw. A code anywhere among its causes tells more than words. */
 export function classOfError(error: unknown): FailureClass {
@@ -67,7 +70,11 @@ export function classOfError(error: unknown): FailureClass {
 }
 
 /** @param words the last lines that it wrote */
-export function failureOfDeath({ exitCode, signal, originalMessage }: Death, words: string): Failure {
+export function failureOfDeath(
+  { exitCode, signal, originalMessage }: Death,
+  words: string,
+  memory: MemoryUse,
+): Failure {
   if (exitCode === undefined && signal === undefined) {
     const message = `its process could not be started: ${originalMessage ?? 'unknown reason'}`;
     return { message, class: classOfWords(message) };
@@ -79,19 +86,29 @@ export function failureOfDeath({ exitCode, signal, originalMessage }: Death, wor
       class: exitCode === temporaryFailure ? 'io' : classOfWords(words),
       ...(fullDiskWords.test(words) ? { remedy: FULL_DISK } : {}),
     };
-  if (memoryWords.test(words)) return { message: `it ran out of memory (${ended})`, ...outOfMemory };
+  const { batch, peakBytes, kernelKilled } = memory;
+  const lower =
+    typeof batch === 'number' && batch > 1 ? `lower its with.batch (now ${batch})` : 'lower its batch';
+  const remedy = `${lower}, or run fewer stages at a time with -j 1.`;
+  const held = peakBytes > 0 ? `, having been seen with ${inWords(peakBytes)}` : '';
+  const outOfMemory = (message: string): Failure => ({
+    message: `${message}${held}`,
+    class: 'memory',
+    remedy: `${remedy[0]!.toUpperCase()}${remedy.slice(1)}`,
+  });
+  if (memoryWords.test(words)) return outOfMemory(`it ran out of memory (${ended})`);
   switch (ended) {
     case 'SIGKILL':
+      if (kernelKilled) return outOfMemory('the kernel ended its process for want of memory (SIGKILL)');
       return {
-        message: 'its process was killed (SIGKILL)',
-        remedy:
-          'If nobody did that, memory ran out: lower its batch, or run fewer stages at a time with -j 1.',
+        message: `its process was killed (SIGKILL)${held}`,
+        remedy: `If nobody did that, memory ran out: ${remedy}`,
         class: 'memory',
       };
     case 'SIGABRT':
       return {
         message: 'its process aborted (SIGABRT)',
-        remedy: 'The log says more. If it names a heap limit, memory ran out: lower its batch.',
+        remedy: `The log says more. If it names a heap limit, memory ran out: ${lower}.`,
         class: 'crash',
       };
     case 'SIGPIPE':

@@ -73,13 +73,15 @@ export const runInNode: Executor = (job, environment, mark, listener) => {
   async function end(): Promise<AttemptEnd> {
     const death = await attempt.ended;
     // What it says of itself is exact, and without what it started; what was seen has that, and may have missed its last moment.
-    const peakRssBytes = Math.max(memory.stop(), last?.peakRssBytes ?? 0);
+    const taken = memory.stop();
+    const peakRssBytes = Math.max(taken.peakBytes, last?.peakRssBytes ?? 0);
     if (last?.type === 'done') return { ok: true, peakRssBytes };
     if (last?.type === 'error') {
       const { type: _, stack, ...failure } = last;
       if (stack !== undefined) listener.log(stack);
       return { ok: false, ...failure, peakRssBytes, final: failure.remedy !== undefined };
     }
-    return { ok: false, peakRssBytes, final: false, ...failureOfDeath(death, words.text) };
+    const failure = failureOfDeath(death, words.text, { ...taken, batch: job.settings['batch'] });
+    return { ok: false, peakRssBytes, final: false, ...failure };
   }
 };

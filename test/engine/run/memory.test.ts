@@ -1,5 +1,6 @@
 /** What stages take is measured with all that they start, and what does not fit is said in words. */
-import { expect, test } from 'vitest';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
 import type { RunSummary } from '../../../engine/run/summary.js';
 import { tooLarge } from '../../../engine/run/memory-need.js';
 import { Lab } from './lab.js';
@@ -61,4 +62,40 @@ test('a training that will not fit is told of before it starts: by plan, on the 
     'stage-started fr',
     'stage-ended fr',
   ]);
+});
+
+/** A control group that allows so many bytes of memory; undefined where none can be made, and the test must be skipped. */
+function limitedGroup(bytes: number): string | undefined {
+  const versions = [
+    { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes' },
+    { root: '/sys/fs/cgroup', limit: 'memory.max' },
+  ];
+  for (const { root, limit } of versions) {
+    const group = `${root}/cemiflow-test-${process.pid}`;
+    try {
+      mkdirSync(group);
+      onTestFinished(() => rmdirSync(group));
+      writeFileSync(`${group}/${limit}`, String(bytes));
+      return group;
+    } catch {
+      // Not ours to make, or of the other version.
+    }
+  }
+  console.warn('SKIPPED: no control group can be made here');
+  return undefined;
+}
+
+test('what the kernel ends for want of memory says so, how much it held and what to lower', async () => {
+  const group = limitedGroup(150 * 2 ** 20);
+  if (group === undefined) return;
+  await using lab = Lab.create();
+  const run = `echo $$ > ${group}/cgroup.procs\nexec node -e 'const held = []; setInterval(() => held.push(Buffer.alloc(2 ** 22, 1)), 5)'`;
+  lab.write(`
+  heavy: ${JSON.stringify({ uses: 'command', with: { run } })}
+`);
+  const { exitCode, stderr } = await lab.cemiflow('run', 'x.yaml');
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(
+    /heavy failed: the kernel ended its process for want of memory \(SIGKILL\), having been seen with \S+ MiB\n {2}Lower its batch, or run fewer stages at a time/,
+  );
 });

@@ -140,7 +140,7 @@ test.each([
   [{ exitCode: 127 }, 'bash: train: command not found', 'error'],
   [{ originalMessage: 'spawn sh EAGAIN' }, '', 'io'],
 ] as const)('%j after %j is of class %s', (death, words, expected) => {
-  expect(failureOfDeath(death, words).class).toBe(expected);
+  expect(failureOfDeath(death, words, { peakBytes: 0, kernelKilled: false }).class).toBe(expected);
 });
 
 test('an error is classed by the code of its deepest cause, not by its words alone', () => {
