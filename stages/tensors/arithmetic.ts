@@ -238,6 +238,8 @@ export function reduce(
 const LEAST_ROW = 1024;
 /** With fewer rows there is too little to share among threads. */
 const LEAST_ROWS = 16;
+/** More are not needed, where there is a choice. */
+const MOST_ROWS = 64;
 
 /**
  * The sum or mean of a product of two maps as products of rows and columns, over those of the axes that lie last in memory: one pass over both, and
@@ -249,17 +251,23 @@ function sumOfProducts(op: Reduction, product: Symbolic, axes: readonly number[]
   if (!factors || !graph.target.fused || (op !== 'ReduceSum' && op !== 'ReduceMean')) return undefined;
   const last = order.findLastIndex((axis) => shape[axis] !== 1 && !axes.includes(axis));
   const row = order.slice(last + 1);
-  const length = sizeOf(row.map((axis) => shape[axis]!));
-  const rows = product.size / length;
+  let length = sizeOf(row.map((axis) => shape[axis]!));
+  let rows = product.size / length;
+  // The sum of all of it may be cut into any rows.
+  for (; last < 0 && rows < MOST_ROWS && length % 2 === 0; rows *= 2) length /= 2;
   if (length < LEAST_ROW || rows < LEAST_ROWS) return undefined;
   const [left, right] = factors.map((value) =>
     graph.reshape(inOrder(value, order), product.physicalShape, [rows, 1, length]),
   );
   const name = graph.emit('FusedMatMul', [left!, right!], { transB: 1 }, 'com.microsoft');
-  const dims = shape.map((dim, axis) => (row.includes(axis) ? 1 : dim));
-  const physical = order.map((axis) => dims[axis]!);
-  const sums = new Symbolic(graph, dims, dtype, graph.reshape(name, [rows, 1, 1], physical), order);
-  const sum = reduce('ReduceSum', sums, [...axes], true);
+  const [dims, axesInOrder] =
+    last < 0 ? [[rows], [0]] : [shape.map((dim, axis) => (row.includes(axis) ? 1 : dim)), order];
+  const physical = axesInOrder.map((axis) => dims[axis]!);
+  const sums = new Symbolic(graph, dims, dtype, graph.reshape(name, [rows, 1, 1], physical), axesInOrder);
+  const sum =
+    last < 0
+      ? reshape(reduce('ReduceSum', sums, 0, false), Array<number>(product.rank).fill(1))
+      : reduce('ReduceSum', sums, [...axes], true);
   return op === 'ReduceSum' ? sum : scale(sum, 1 / sizeOf(axes.map((axis) => shape[axis]!)));
 }
 

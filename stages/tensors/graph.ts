@@ -51,6 +51,14 @@ export interface TracedGraph extends OnnxGraph {
   inputs: readonly Input[];
   /** Shapes of float32 arrays as they lie in memory, as far as they are known. */
   dims: ReadonlyMap<string, readonly number[]>;
+  /** The output of each Reshape -> what it is a reshape of. */
+  reshaped: ReadonlyMap<string, ShapedName>;
+}
+
+/** An array as it lies in memory. */
+export interface ShapedName {
+  name: string;
+  dims: readonly number[];
 }
 
 /** What one trace has recorded so far; each trace has a graph of its own. */
@@ -64,7 +72,7 @@ export class Graph {
   /** What was recorded before: node or constant, spelt out -> the names of its outputs. */
   readonly #known = new Map<string, string[]>();
   /** The output of each Reshape -> what it was a reshape of. */
-  readonly #reshaped = new Map<string, { name: string; dims: readonly number[] }>();
+  readonly #reshaped = new Map<string, ShapedName>();
   #count = 0;
   /** Where the next nodes come from, a stack; set only where a place is looked for. */
   origin: string | undefined;
@@ -200,9 +208,13 @@ export class Graph {
 
     const used = new Set(nodes.flatMap((node) => node.inputs));
     for (const { name, dtype, dims } of outputs) if (dtype === 'float32') this.#dims.set(name, dims);
+    const reshaped = [...this.#reshaped].map(
+      ([name, source]) => [rename(name), { ...source, name: rename(source.name) }] as const,
+    );
     return {
       nodes,
       dims: this.#dims,
+      reshaped: new Map(reshaped),
       outputs,
       inputs: this.#inputs.filter((input) => used.has(input.name)),
       constants: this.#constants.filter((constant) => used.has(constant.name)),

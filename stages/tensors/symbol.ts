@@ -25,6 +25,8 @@ export class Symbolic {
   scaled?: { map: Symbolic; factor: Symbolic };
   /** Set where the value is the product of two of its shape: a sum of it is one pass over both. */
   factors?: readonly [Symbolic, Symbolic];
+  /** Set where the value is these vectors, one after the other. */
+  pieces?: readonly Symbolic[];
   /** Set where the value is what a convolution without bias gave: it can add one itself. */
   withBias?: (bias: Symbolic) => Symbolic;
   /** Set where a box of the value may be had without the rest. Undefined where it may not. */

@@ -1,9 +1,11 @@
 /** Kernels that reduce or normalise over axes. */
 import * as tf from '@tensorflow/tfjs';
-import { cast, reduce, written, type Reduction } from '../arithmetic.js';
+import { cast, multiply, reduce, written, type Reduction } from '../arithmetic.js';
 import { DATA_TYPE } from '../onnx-encoder.js';
 import { axesOf, inOrder, physicalAxis, standard, Symbolic } from '../symbol.js';
+import { LEAST_LENGTH } from '../tail.js';
 import { kernel, type TraceKernel } from './kernel.js';
+import { concatenate } from './shape.js';
 
 interface Axes {
   axis?: number | number[];
@@ -16,6 +18,28 @@ function reduction(name: string, op: Reduction, prepare: (x: Symbolic) => Symbol
   return kernel<'x', Axes>(name, ({ x }, { axis, reductionIndices, keepDims }) =>
     reduce(op, prepare(x), axis ?? reductionIndices, keepDims),
   );
+}
+
+/** Each piece takes a few nodes: smaller ones are joined after all. */
+const LEAST_PIECE = 2 ** 14;
+
+/**
+ * The sum of a product of two long vectors that were joined of pieces alike, as a gradient's norm has it, piece by piece: so the vectors need not be
+ * there whole.
+ * @returns undefined where it is no such sum
+ */
+function sumOfPieces(product: Symbolic): Symbolic | undefined {
+  const [left, right] = product.factors?.map(({ pieces }) => pieces) ?? [];
+  if (!product.graph.target.inPlace || product.size < LEAST_LENGTH) return undefined;
+  if (!left || !right || left.some((piece, k) => piece.size !== right[k]?.size)) return undefined;
+  const isLarge = ({ size }: Symbolic): boolean => size >= LEAST_PIECE;
+  const parts = (pieces: readonly Symbolic[]): Symbolic[] => {
+    const small = pieces.filter((piece) => !isLarge(piece));
+    return [...pieces.filter(isLarge), ...(small.length > 0 ? [concatenate(small, 0)] : [])];
+  };
+  const others = parts(right);
+  const sums = parts(left).map((piece, k) => reduce('ReduceSum', multiply(piece, others[k]!), 0, true));
+  return reduce('ReduceSum', concatenate(sums, 0), 0, true);
 }
 
 /** Whether any (or all) are true, as an extremum of 0 and 1. */
@@ -45,7 +69,10 @@ function argument(name: 'ArgMax' | 'ArgMin'): TraceKernel {
 }
 
 export const reductionKernels: readonly TraceKernel[] = [
-  reduction('Sum', 'ReduceSum', (x) => (x.dtype === 'bool' ? cast(x, 'int32') : x)),
+  kernel<'x', Axes>('Sum', ({ x }, { axis, keepDims }) => {
+    const pieces = x.rank === 1 ? sumOfPieces(x) : undefined;
+    return reduce('ReduceSum', pieces ?? (x.dtype === 'bool' ? cast(x, 'int32') : x), axis, keepDims);
+  }),
   reduction('Mean', 'ReduceMean', (x) => cast(x, 'float32')),
   reduction('Max', 'ReduceMax'),
   reduction('Min', 'ReduceMin'),

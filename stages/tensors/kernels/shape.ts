@@ -22,7 +22,7 @@ export function plainAxis(axis: number, shape: number[]): number {
   return tf.util.parseAxisParam(axis, shape)[0]!;
 }
 
-function concatenate(values: Symbolic[], axis: number): Symbolic {
+export function concatenate(values: readonly Symbolic[], axis: number): Symbolic {
   const shape = tf.backend_util.computeOutShape(
     values.map((value) => value.shape),
     axis,
@@ -37,7 +37,9 @@ function concatenate(values: Symbolic[], axis: number): Symbolic {
     parts.map((value) => inOrder(value, order)),
     { axis: order.indexOf(axis) },
   );
-  return new Symbolic(graph, shape, dtype, name, order);
+  const whole = new Symbolic(graph, shape, dtype, name, order);
+  if (whole.rank === 1) whole.pieces = parts;
+  return whole;
 }
 
 /** The value cut along an axis into pieces of the given lengths. */
