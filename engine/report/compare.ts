@@ -256,9 +256,12 @@ function meanOf(measured: readonly Record<string, number>[]): Record<string, num
   return Object.fromEntries(means);
 }
 
+/** Says how a stage ran, not what came of it. */
+const ofTheRun = 'data_wait';
+
 /** A row's own metrics, and those of the data its model was trained on: from the set itself, and from a judge of the set. */
 function metricsOf(run: RunRecord, stage: PlannedStage): Record<string, number> {
-  const metrics = { ...run.results.get(stage.name)?.metrics };
+  const { [ofTheRun]: _, ...metrics } = run.results.get(stage.name)?.metrics ?? {};
   const behind = ancestors(run, stage.name);
   const generated = behind.find((ancestor) => ancestor.kind === 'generate');
   if (generated) copy(run.results.get(generated.name)?.metrics, /^similarity\//, 'eid_');

@@ -23,13 +23,19 @@ export async function run(context: StageContext<CenterComputeSettings>): Promise
   // Before the work, so that a wrong model is told at once.
   const rows = from === 'classifier' ? classifierRows(recogniser, dataset) : undefined;
 
-  using embeddings = await embedAll(recogniser, dataset, {
-    flip,
-    checkpoint: { folder: deviceFolder(context, device), name: 'dataset' },
-    signal: context.signal,
-    log: context.log,
-    progress: (done) => context.progress(done, dataset.count),
-  });
+  using embedded = await embedAll(
+    recogniser,
+    { dataset },
+    {
+      flip,
+      folder: deviceFolder(context, device),
+      signal: context.signal,
+      log: context.log,
+      progress: (done, total) => context.progress(done, total),
+      waited: (share) => context.metric('data_wait', share),
+    },
+  );
+  const embeddings = embedded.dataset;
   recogniser.dispose();
   const centers = rows ?? meanCenters(embeddings, dataset.labels, dataset.identities);
 

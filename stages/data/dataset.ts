@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type StageContext, StageError } from '../contract.js';
-import { type DatasetPlace, type FaceDataset, ImageSet } from './image-set.js';
+import { type DatasetPlace, type FaceDataset, type ImageRows, ImageSet } from './image-set.js';
+import { NpyImages } from './npy-images.js';
 import { readNpyAs } from './npy.js';
 
 export interface GroupsInfo {
@@ -52,6 +53,11 @@ function readGroups(folder: string): GroupsInfo {
 export function openAt({ folder, rows }: DatasetPlace): FaceDataset {
   const set = ImageSet.open(folder);
   return rows ? subset(set, rows) : set;
+}
+
+/** The same images, likewise. */
+export function openImagesAt(place: ImageRows['place']): ImageRows {
+  return 'file' in place ? new NpyImages(place.file, place.width, place.height) : openAt(place);
 }
 
 /** The images in `rows` of a set, with labels renumbered to the identities that are left. */

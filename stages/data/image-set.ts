@@ -32,8 +32,16 @@ export interface DatasetPlace {
   rows?: Int32Array;
 }
 
+/** Images in one .npy file (npy-images.ts), likewise. */
+export interface NpyPlace {
+  file: string;
+  width: number;
+  height: number;
+}
+
 /** Images of one size that are read by number. */
 export interface ImageRows {
+  readonly place: DatasetPlace | NpyPlace;
   readonly count: number;
   readonly width: number;
   readonly height: number;

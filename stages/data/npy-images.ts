@@ -1,6 +1,6 @@
 /** Images in one .npy file, uint8 [N, height, width, 3], read as they are asked for. */
 import { StageError } from '../contract.js';
-import type { ImageRows } from './image-set.js';
+import type { ImageRows, NpyPlace } from './image-set.js';
 import { NpyRows } from './npy.js';
 
 export class NpyImages implements ImageRows {
@@ -8,7 +8,7 @@ export class NpyImages implements ImageRows {
 
   /** @throws StageError where the file does not hold images of that size */
   constructor(
-    file: string,
+    private readonly file: string,
     readonly width: number,
     readonly height: number,
   ) {
@@ -17,6 +17,10 @@ export class NpyImages implements ImageRows {
       throw new StageError(`${file}: does not hold images of ${width}x${height}`);
   }
 
+  get place(): NpyPlace {
+    const { file, width, height } = this;
+    return { file, width, height };
+  }
   get count(): number {
     return this.#rows.rows;
   }

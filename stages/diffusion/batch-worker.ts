@@ -1,5 +1,5 @@
 /** The program of the threads that make diffusion-train's batches. */
-import { serveBatches } from '../training/batch-server.js';
+import { serveTraining } from '../training/serve.js';
 import { TrainBatches } from './train-batches.js';
 
-serveBatches(TrainBatches);
+serveTraining(TrainBatches);

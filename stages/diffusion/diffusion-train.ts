@@ -15,10 +15,10 @@ import { decayMaskOf, initialWeights, type Layout } from '../tensors/network.js'
 import { biasCorrections } from '../tensors/optimisers.js';
 import { leaves } from '../tensors/pytree.js';
 import { Random } from '../tensors/random.js';
-import type { BatchRecipe } from '../training/batch-server.js';
-import { DataWait } from '../training/data-wait.js';
+import type { BatchRecipe } from '../training/serve.js';
+import { DataWait } from '../batches/data-wait.js';
 import { rateAt } from '../training/learning-rate.js';
-import { Prefetch } from '../training/prefetch.js';
+import { Prefetch } from '../batches/prefetch.js';
 import { tell, type Told } from '../training/told.js';
 import { costOfZeros, GeneratorWatch } from './collapse.js';
 import { openFrozenRecogniser } from './frozen-recogniser.js';
@@ -68,7 +68,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
   };
   // Its thread starts while the device is opened.
   const program = new URL('./batch-worker.js', import.meta.url);
-  await using batches = new Prefetch<TrainBatch>(program, recipe, context.threads);
+  await using batches = new Prefetch<TrainBatch>(program, recipe, { threads: context.threads });
   const device = await openDevice(context.device, { threads: context.threads });
   if (method !== 'unconditional' && !context.has('model'))
     throw new StageError(`method ${method} needs E_id`, 'Add an input `model`, the output of fr-train.');

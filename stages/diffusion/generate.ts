@@ -177,12 +177,13 @@ async function chooseIdentities(
   recogniser: Recogniser,
   checkpoint: string,
 ): Promise<Identities> {
-  using all = await embedAll(recogniser, inquiry, {
-    checkpoint: { folder: checkpoint, name: 'inquiry' },
-    signal: context.signal,
-    log: context.log,
-  });
-  const { kept: rows, embeddings, seen } = filterInquiries(all, settings.inquiryFilter, settings.identities);
+  const { signal, log } = context;
+  using all = await embedAll(recogniser, { inquiry }, { folder: checkpoint, signal, log });
+  const {
+    kept: rows,
+    embeddings,
+    seen,
+  } = filterInquiries(all.inquiry, settings.inquiryFilter, settings.identities);
   const asked = settings.identities ?? inquiry.count;
   const alike = seen - rows.length;
   context.log(

@@ -5,7 +5,7 @@
 import type { FaceDataset } from '../data/image-set.js';
 import { RowsByLabel } from '../data/rows-by-label.js';
 import { Random } from '../tensors/random.js';
-import type { BatchMaker } from '../training/batch-server.js';
+import type { BatchMaker } from '../batches/batch-server.js';
 import { Epochs } from '../training/epochs.js';
 
 /** A type and no interface, so that it counts as arrays by name. */

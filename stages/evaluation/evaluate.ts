@@ -41,22 +41,27 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
   const recogniser = await openRecogniser(context.input('model').path, device, [info.provenance]);
   const folder = context.output('result');
 
-  const results: Record<string, ProtocolResult> = {};
-  const roc: string[] = ['protocol,far,tar,threshold'];
-  const total = info.protocols.reduce((sum, one) => sum + (names.includes(one.name) ? one.images : 0), 0);
-  let embedded = 0;
-  for (const name of names) {
-    const protocol = verification.protocol(name);
-    checkProtocol(protocol);
-    const { images } = protocol;
-    using embeddings = await embedAll(recogniser, images, {
+  const chosenOnes = names.map((name) => verification.protocol(name));
+  chosenOnes.forEach(checkProtocol);
+  using embedded = await embedAll(
+    recogniser,
+    Object.fromEntries(chosenOnes.map(({ name, images }) => [name, images])),
+    {
       flip,
-      checkpoint: { folder: deviceFolder(context, device), name },
+      folder: deviceFolder(context, device),
       signal: context.signal,
       log: context.log,
-      progress: (done) => context.progress(embedded + done, total, name),
-    });
-    embedded += images.count;
+      progress: (done, total, name) => context.progress(done, total, name),
+      waited: (share) => context.metric('data_wait', share),
+    },
+  );
+  recogniser.dispose();
+
+  const results: Record<string, ProtocolResult> = {};
+  const roc: string[] = ['protocol,far,tar,threshold'];
+  for (const protocol of chosenOnes) {
+    const { name, images } = protocol;
+    const embeddings = embedded[name]!;
     const spread = new Spread(embeddings.dimension);
     for (const { rows } of piecesOf(embeddings)) spread.add(rows);
     if (!Number.isFinite(spread.value))
@@ -73,7 +78,6 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
     mkdirSync(join(folder, name));
     writeNpy(join(folder, name, 'scores.npy'), scores, [scores.length]);
   }
-  recogniser.dispose();
 
   const all = Object.values(results);
   const accuracy = all.reduce((sum, one) => sum + one.accuracy, 0) / all.length;

@@ -40,24 +40,17 @@ export async function run(context: StageContext<QualitySettings>): Promise<void>
   warnOfPartiality(context, judge, set);
 
   const metrics: Record<string, number> = {};
-  const total = set.count + reference.count;
-  const folder = deviceFolder(context, device);
-  const options = { flip, signal: context.signal, log: context.log };
-  using embeddings = await embedAll(judge, set, {
-    ...options,
-    checkpoint: { folder, name: 'dataset' },
-    progress: (done) => context.progress(done, total),
+  const sets = { dataset: set, reference, ...(made.inquiry ? { inquiry: made.inquiry } : {}) };
+  using embedded = await embedAll<'dataset' | 'reference' | 'inquiry'>(judge, sets as Required<typeof sets>, {
+    flip,
+    folder: deviceFolder(context, device),
+    signal: context.signal,
+    log: context.log,
+    progress: (done, total) => context.progress(done, total),
+    waited: (share) => context.metric('data_wait', share),
   });
-  using others = await embedAll(judge, reference, {
-    ...options,
-    checkpoint: { folder, name: 'reference' },
-    progress: (done) => context.progress(set.count + done, total),
-  });
+  const { dataset: embeddings, reference: others, inquiry } = embedded;
   if (made.inquiry) {
-    using inquiry = await embedAll(judge, made.inquiry, {
-      ...options,
-      checkpoint: { folder, name: 'inquiry' },
-    });
     const similarity = similaritiesTo(inquiry, embeddings, set.labels);
     const { mean, std } = momentsOf(similarity);
     metrics['similarity/mean'] = mean;
@@ -142,13 +135,7 @@ function inquiryOf(context: StageContext<QualitySettings>, set: FaceDataset): Im
   for (let row = inquiry.count - 1; row >= 0; row--) first[inquiry.labels[row]!] = row;
   const missing = first.indexOf(-1);
   if (missing >= 0) throw new StageError(`the input inquiry has no image of identity ${missing}`);
-  const { width, height } = inquiry;
-  const read: ImageRows['read'] = (labels, into) =>
-    inquiry.read(
-      Int32Array.from(labels, (label) => first[label]!),
-      into,
-    );
-  return { count: set.identities, width, height, read };
+  return subset(inquiry, first);
 }
 
 /** A judge that made the set, or learnt from its E_id's weights, is none. */

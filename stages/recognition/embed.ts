@@ -8,8 +8,8 @@ import type { SetProvenance } from '../data/provenance.js';
 import type { Device } from '../tensors/device.js';
 import { bind } from '../tensors/network.js';
 import { checkFrame } from './frame.js';
+import { batchOfImages, type EmbedBatch } from './embed-batches.js';
 import { iresnet } from './iresnet.js';
-import { mirror } from './mirror.js';
 import {
   readRecogniserConfig,
   readRecognitionWeights,
@@ -37,8 +37,63 @@ export interface Recogniser {
    * @throws StageError where it takes images of another size
    */
   embed(images: Uint8Array, width: number, height: number, options?: EmbedOptions): Promise<Float32Array>;
+  /** The same of a batch that is prepared (embed-batches.ts). @param size `count` of its images are real ones */
+  embedBatch(batch: EmbedBatch, size: BatchSize): Promise<Float32Array>;
   /** Frees what it holds on the device. */
   dispose(): void;
+}
+
+export interface BatchSize {
+  count: number;
+  width: number;
+  height: number;
+}
+
+/** What is a recogniser's own. */
+export interface Network {
+  dimension: number;
+  batch: number;
+  /**
+   * @param images [batch, height, width, 3] in [-1, 1]
+   * @returns      rows as the network gives them, [batch, dimension]
+   * @throws StageError where it takes images of another size
+   */
+  describe(images: Float32Array, width: number, height: number): Promise<Float32Array>;
+  /** Unit rows of such rows, in place. */
+  finish(rows: Float32Array): Float32Array;
+}
+
+/** The rest is alike for all. */
+export function embedderOf({
+  dimension,
+  batch,
+  describe,
+  finish,
+}: Network): Pick<Recogniser, 'embed' | 'embedBatch'> {
+  const embedBatch = async ({ images, mirrored }: EmbedBatch, { count, width, height }: BatchSize) => {
+    const rows = (await describe(images, width, height)).slice(0, count * dimension);
+    if (mirrored) {
+      const others = await describe(mirrored, width, height);
+      // Summed before normalisation, as insightface does: the longer, surer embedding counts more.
+      for (let i = 0; i < rows.length; i++) rows[i] = rows[i]! + others[i]!;
+    }
+    return finish(rows);
+  };
+  return {
+    embedBatch,
+    async embed(images, width, height, { flip = false } = {}) {
+      const stride = width * height * 3;
+      const out = new Float32Array((images.length / stride) * dimension);
+      let prepared: EmbedBatch | undefined;
+      for (let from = 0; from < images.length; from += batch * stride) {
+        const part = images.subarray(from, from + batch * stride);
+        prepared = batchOfImages(part, { width, stride }, { batch, flip }, prepared);
+        const count = part.length / stride;
+        out.set(await embedBatch(prepared, { count, width, height }), (from / stride) * dimension);
+      }
+      return out;
+    },
+  };
 }
 
 /**
@@ -59,15 +114,11 @@ export async function openRecogniser(
   return openTrained(folder, config, device);
 }
 
-/** Of each byte, in [-1, 1]. */
-const brightness = Float32Array.from({ length: 256 }, (_, byte) => byte / 127.5 - 1);
-
 function openTrained(folder: string, config: RecognitionConfig, device: Device): Recogniser {
   const { layout } = recogniserForward(config);
   const stored = readRecognitionWeights(folder, config, layout);
   const { inputSize: size, embeddingSize: dimension } = config.architecture;
   const batch = batchOf(size);
-  const stride = size * size * 3;
   const weights = tf.tensor1d(stored.weights);
   const buffers = tf.tensor1d(stored.buffers);
   const run = device.compile(
@@ -75,45 +126,26 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
       iresnet(bind(layout, w, b, false), config.architecture, images),
     { frozen: [0, 1] },
   );
-  // Padded to whole batches: every new shape would be compiled anew.
-  const pixels = new Float32Array(batch * stride);
-  let turned: Uint8Array | undefined;
-
-  const embedBatch = async (images: Uint8Array): Promise<Float32Array> => {
-    for (let i = 0; i < images.length; i++) pixels[i] = brightness[images[i]!]!;
-    pixels.fill(0, images.length);
-    const input = tf.tensor4d(pixels, [batch, size, size, 3]);
+  const describe: Network['describe'] = async (images, width, height) => {
+    if (width !== size || height !== size)
+      throw new StageError(
+        `the recogniser takes images of ${size}x${size}; these are ${width}x${height}`,
+        'Train it on images of that size, or make the images in its size.',
+      );
+    const input = tf.tensor4d(images, [batch, size, size, 3]);
     const output = await run(weights, buffers, input);
     const rows = (await output.data()) as Float32Array;
     tf.dispose([input, output]);
-    return rows.slice(0, (images.length / stride) * dimension);
+    return rows;
   };
+  const finish = (rows: Float32Array) => normaliseRows(rows, dimension);
 
   return {
     dimension,
     batch,
     config,
     classifier: normaliseRows(stored.classifier.slice(), dimension),
-    async embed(images, width, height, { flip = false } = {}) {
-      if (width !== size || height !== size)
-        throw new StageError(
-          `the recogniser takes images of ${size}x${size}; these are ${width}x${height}`,
-          'Train it on images of that size, or make the images in its size.',
-        );
-      const out = new Float32Array((images.length / stride) * dimension);
-      for (let from = 0; from < images.length; from += batch * stride) {
-        const part = images.subarray(from, from + batch * stride);
-        const rows = await embedBatch(part);
-        if (flip) {
-          turned ??= new Uint8Array(batch * stride);
-          const mirrored = await embedBatch(mirror(part, size, turned));
-          // Summed before normalisation, as insightface does: the longer, surer embedding counts more.
-          for (let i = 0; i < rows.length; i++) rows[i] = rows[i]! + mirrored[i]!;
-        }
-        out.set(rows, (from / stride) * dimension);
-      }
-      return normaliseRows(out, dimension);
-    },
+    ...embedderOf({ dimension, batch, describe, finish }),
     dispose() {
       run.dispose();
       tf.dispose([weights, buffers]);

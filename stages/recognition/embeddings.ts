@@ -2,10 +2,13 @@
  * Embeddings of many images, made batch by batch and kept in a file while a stage works with them: its memory does not grow with their
  * number. The file is the stage's checkpoint, too.
  */
+import { DataWait } from '../batches/data-wait.js';
+import { Prefetch } from '../batches/prefetch.js';
 import { Cadence } from '../checkpoint/cadence.js';
 import { RowCheckpoint } from '../checkpoint/rows.js';
 import type { ImageRows } from '../data/image-set.js';
 import type { EmbedOptions, Recogniser } from './embed.js';
+import { batchesOf, type EmbedBatch, EmbedBatches, type EmbedRecipe } from './embed-batches.js';
 
 export interface Embeddings {
   readonly count: number;
@@ -49,56 +52,87 @@ class StoredEmbeddings implements Embeddings {
     this.file.read('embeddings', from, into.length / this.dimension, bytes);
     return into;
   }
-
-  [Symbol.dispose](): void {
-    this.file.close();
-  }
 }
 
 export interface EmbedAllOptions extends EmbedOptions {
-  /** Where the embeddings are kept, and what they are called among others there. */
-  checkpoint: { folder: string; name: string };
+  /** The checkpoint's: where embeddings are kept, by the names of the sets. */
+  folder: string;
   signal: AbortSignal;
   log: (line: string) => void;
-  /** Told the images done. */
-  progress?: (done: number) => void;
+  /** Told the images done, of all sets, and which set they are of. */
+  progress?: (done: number, total: number, name: string) => void;
+  /** Told the share of the time in which the device waited for images, in [0, 1]. */
+  waited?: (share: number) => void;
 }
 
 /** Less work than this is done again rather than made to last. */
 const worthSavingMilliseconds = 1000;
+/** For fewer batches a thread costs more than it saves. */
+const worthThread = 4;
 
-/** Killed and called again it goes on where its checkpoint ends, to the same bytes. */
-export async function embedAll(
+/**
+ * Of each set, by its name. Images are read in a thread while the device computes. Killed and called again it goes on where its
+ * checkpoint ends, to the same bytes.
+ */
+export async function embedAll<Name extends string>(
   recogniser: Recogniser,
-  images: ImageRows,
-  { checkpoint, signal, log, progress, ...embed }: EmbedAllOptions,
-): Promise<Embeddings & Disposable> {
+  sets: Readonly<Record<Name, ImageRows>>,
+  { folder, signal, log, progress, waited, flip = false }: EmbedAllOptions,
+): Promise<Readonly<Record<Name, Embeddings>> & Disposable> {
   const { dimension, batch } = recogniser;
-  const { count, width, height } = images;
-  const rows = new RowCheckpoint(checkpoint.folder, checkpoint.name, { embeddings: 4 * dimension }, log);
-  const resumed = rows.count;
-  if (resumed > 0) log(`resuming the embeddings of ${checkpoint.name} at image ${resumed} of ${count}`);
-  const begun = performance.now();
-  const cadence = new Cadence();
-  const pixels = new Uint8Array(Math.min(batch, count) * width * height * 3);
+  const files = new Map<Name, RowCheckpoint<'embeddings'>>();
+  const close = () => files.forEach((rows) => rows.close());
   try {
-    progress?.(rows.count);
-    while (rows.count < count) {
-      if (signal.aborted) {
-        rows.save();
-        throw signal.reason;
+    const parts = Object.entries<ImageRows>(sets).map(([name, images]) => {
+      const rows = new RowCheckpoint(folder, name, { embeddings: 4 * dimension }, log);
+      files.set(name as Name, rows);
+      if (rows.count > 0) log(`resuming the embeddings of ${name} at image ${rows.count} of ${images.count}`);
+      return { name, rows, images, first: rows.count };
+    });
+    const total = parts.reduce((sum, { images }) => sum + images.count, 0);
+    const settings = { batch, flip };
+    const here = new EmbedBatches(parts, settings);
+    const recipe: EmbedRecipe = {
+      sets: parts.map(({ images, first }) => ({ images: images.place, first })),
+      settings,
+    };
+    const threads = here.steps < worthThread ? 0 : 1;
+    const program = new URL('./embed-worker.js', import.meta.url);
+    await using batches = new Prefetch<EmbedBatch>(program, recipe, { threads, here, ahead: 2 });
+    batches.begin(0, here.steps);
+
+    const wait = new DataWait();
+    const cadence = new Cadence();
+    let before = 0;
+    for (const { name, rows, images, first } of parts) {
+      const { count, width, height } = images;
+      const begun = performance.now();
+      progress?.(before + rows.count, total, name);
+      for (let left = batchesOf({ images, first }, batch); left > 0; left--) {
+        if (signal.aborted) {
+          rows.save();
+          throw signal.reason;
+        }
+        const asked = performance.now();
+        const next = await batches.take();
+        wait.add(performance.now() - asked);
+        const size = { count: Math.min(batch, count - rows.count), width, height };
+        rows.append({ embeddings: await recogniser.embedBatch(next, size) });
+        batches.giveBack(next);
+        progress?.(before + rows.count, total, name);
+        if (cadence.due) await cadence.save(() => rows.save());
       }
-      const part = Int32Array.from({ length: Math.min(batch, count - rows.count) }, (_, i) => rows.count + i);
-      const read = images.read(part, pixels.subarray(0, part.length * width * height * 3));
-      rows.append({ embeddings: await recogniser.embed(read, width, height, embed) });
-      progress?.(rows.count);
-      if (cadence.due) await cadence.save(() => rows.save());
+      // What follows may be long, too: the embeddings of another set.
+      if (rows.count > first && performance.now() - begun > worthSavingMilliseconds) rows.save();
+      before += count;
     }
-    // What follows may be long, too: the embeddings of another set.
-    if (rows.count > resumed && performance.now() - begun > worthSavingMilliseconds) rows.save();
+    if (here.steps > 0) waited?.(wait.share);
   } catch (error) {
-    rows.close();
+    close();
     throw error;
   }
-  return new StoredEmbeddings(rows, dimension);
+  const stored = Object.fromEntries(
+    [...files].map(([name, rows]) => [name, new StoredEmbeddings(rows, dimension)]),
+  );
+  return Object.assign(stored as unknown as Record<Name, Embeddings>, { [Symbol.dispose]: close });
 }

@@ -12,10 +12,10 @@ import { firstOf, openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
 import { openDevice } from '../tensors/device.js';
 import { initialBuffers, initialWeights, toNamed } from '../tensors/network.js';
-import type { BatchRecipe } from '../training/batch-server.js';
-import { DataWait } from '../training/data-wait.js';
+import type { BatchRecipe } from '../training/serve.js';
+import { DataWait } from '../batches/data-wait.js';
 import { rateAt } from '../training/learning-rate.js';
-import { Prefetch } from '../training/prefetch.js';
+import { Prefetch } from '../batches/prefetch.js';
 import { type Told, tell } from '../training/told.js';
 import { CollapseWatch, examine } from './collapse-watch.js';
 import { describe, iresnetProblems } from './iresnet.js';
@@ -42,7 +42,7 @@ export async function run(context: StageContext<FrTrainSettings>): Promise<void>
   };
   // Its thread starts while the device is opened.
   const program = new URL('./batch-worker.js', import.meta.url);
-  await using batches = new Prefetch<TrainBatch>(program, recipe, context.threads);
+  await using batches = new Prefetch<TrainBatch>(program, recipe, { threads: context.threads });
   const device = await openDevice(context.device, { threads: context.threads });
   const classes = dataset.identities;
   const stepSettings: StepSettings = { ...settings, architecture, margin: marginOf(settings), classes };

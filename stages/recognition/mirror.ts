@@ -1,25 +1,24 @@
-/** Left and right exchanged: the flip of training augmentation and of insightface's test protocol. */
+/** Left and right exchanged: the flip of insightface's test protocol. */
 
 /**
- * @param images uint8 [B, height, width, 3]
- * @param into   filled with the mirror images, where given
- * @returns the mirror images
+ * @param images [B, height, width, 3]
+ * @param into   as long, and another array
+ * @returns      `into`, filled with the mirror images
  */
-export function mirror(
-  images: Uint8Array,
+export function mirror<Images extends Uint8Array | Float32Array>(
+  images: Images,
   width: number,
-  into: Uint8Array = new Uint8Array(images.length),
-): Uint8Array {
-  const out = into.subarray(0, images.length);
+  into: Images,
+): Images {
   const line = width * 3;
   for (let start = 0; start < images.length; start += line) {
     for (let x = 0; x < width; x++) {
       const from = start + x * 3;
       const to = start + (width - 1 - x) * 3;
-      out[to] = images[from]!;
-      out[to + 1] = images[from + 1]!;
-      out[to + 2] = images[from + 2]!;
+      into[to] = images[from]!;
+      into[to + 1] = images[from + 1]!;
+      into[to + 2] = images[from + 2]!;
     }
   }
-  return out;
+  return into;
 }

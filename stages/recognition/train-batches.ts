@@ -3,7 +3,7 @@
  * resumed training sees the same batches.
  */
 import type { FaceDataset } from '../data/image-set.js';
-import type { BatchMaker } from '../training/batch-server.js';
+import type { BatchMaker } from '../batches/batch-server.js';
 import { Epochs } from '../training/epochs.js';
 import { type Augmentation, Augmenter, drawChange } from './augment.js';
 

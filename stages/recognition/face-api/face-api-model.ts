@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { FaceApiModelSettings } from '../../../schemas/generated/stages/face-api-model.js';
 import { deviceFolder } from '../../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../../contract.js';
+import { subset } from '../../data/dataset.js';
 import { ImageSet } from '../../data/image-set.js';
 import { realDataBehind, type SetProvenance } from '../../data/provenance.js';
 import { type NamedTensor, writeSafetensors } from '../../data/safetensors.js';
@@ -90,7 +91,7 @@ function writeModel(
 
 /** The mean of the reference's unit embeddings, of each face and its mirror image, [128]; of evenly taken ones where there are many. */
 async function meanEmbedding(context: Context, model: string, reference: ImageSet): Promise<Float32Array> {
-  const { count, identities, width, height } = reference;
+  const { count, identities } = reference;
   if (count < 2)
     throw new StageError(
       `the reference holds ${count} face${count === 1 ? '' : 's'}`,
@@ -103,21 +104,21 @@ async function meanEmbedding(context: Context, model: string, reference: ImageSe
   const device = await openDevice(context.device, { threads: context.threads });
   const recogniser = await openRecogniser(model, device, [reference.info.provenance]);
   const used = Math.min(count, mostReferences);
-  const place = (i: number) => Math.floor((i * count) / used);
-  using embeddings = await embedAll(
+  const rows = Int32Array.from({ length: used }, (_, i) => Math.floor((i * count) / used));
+  using embedded = await embedAll(
     recogniser,
-    { count: used, width, height, read: (some) => reference.read(Int32Array.from(some, place)) },
+    { reference: subset(reference, rows) },
     {
       flip: true,
-      checkpoint: { folder: deviceFolder(context, device), name: 'reference' },
+      folder: deviceFolder(context, device),
       signal: context.signal,
       log: context.log,
-      progress: (done) => context.progress(done, used),
+      progress: (done, total) => context.progress(done, total),
     },
   );
   recogniser.dispose();
   const sums = new Float64Array(embeddingSize);
-  for (const { rows } of piecesOf(embeddings))
+  for (const { rows } of piecesOf(embedded.reference))
     rows.forEach((value, i) => (sums[i % embeddingSize] = sums[i % embeddingSize]! + value));
   return Float32Array.from(sums, (sum) => sum / used);
 }

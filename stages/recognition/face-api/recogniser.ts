@@ -17,8 +17,7 @@ import {
   type NamedArray,
   type Scope,
 } from '../../tensors/network.js';
-import { type EmbedOptions, normaliseRows, type Recogniser } from '../embed.js';
-import { mirror } from '../mirror.js';
+import { embedderOf, type Network, normaliseRows, type Recogniser } from '../embed.js';
 import { faceChips } from './framing.js';
 import { describeFaces, earlyMap, embeddingSize, inputSize, type WeightOf } from './network.js';
 
@@ -110,35 +109,23 @@ export function openFaceApi(folder: string, device: Device): Recogniser {
   const run = device.compile((w: tf.Tensor1D, images: tf.Tensor4D) =>
     describe(bind(layout, w, w, false), images),
   );
-  const embedBatch = async (images: Uint8Array, width: number, height: number): Promise<Float32Array> => {
-    const stride = width * height * 3;
-    const pixels = new Float32Array(batch * stride);
-    for (let i = 0; i < images.length; i++) pixels[i] = images[i]! / 127.5 - 1;
-    const input = tf.tensor4d(pixels, [batch, height, width, 3]);
+  const dimension = embeddingSize;
+  const describeBatch: Network['describe'] = async (images, width, height) => {
+    const input = tf.tensor4d(images, [batch, height, width, 3]);
     const output = await run(weights, input);
     const rows = (await output.data()) as Float32Array;
     tf.dispose([input, output]);
-    return rows.slice(0, (images.length / stride) * embeddingSize);
+    return rows;
+  };
+  const finish = (rows: Float32Array) => {
+    normaliseRows(rows, dimension);
+    return center ? normaliseRows(subtract(rows, center), dimension) : rows;
   };
   return {
-    dimension: embeddingSize,
+    dimension,
     batch,
     config,
-    async embed(images, width, height, { flip = false }: EmbedOptions = {}) {
-      const stride = width * height * 3;
-      const out = new Float32Array((images.length / stride) * embeddingSize);
-      for (let from = 0; from < images.length; from += batch * stride) {
-        const part = images.subarray(from, from + batch * stride);
-        const rows = await embedBatch(part, width, height);
-        if (flip) {
-          const mirrored = await embedBatch(mirror(part, width), width, height);
-          for (let i = 0; i < rows.length; i++) rows[i] = rows[i]! + mirrored[i]!;
-        }
-        out.set(rows, (from / stride) * embeddingSize);
-      }
-      normaliseRows(out, embeddingSize);
-      return center ? normaliseRows(subtract(out, center), embeddingSize) : out;
-    },
+    ...embedderOf({ dimension, batch, describe: describeBatch, finish }),
     dispose() {
       run.dispose();
       weights.dispose();

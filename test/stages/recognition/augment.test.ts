@@ -47,7 +47,7 @@ test('no change gives the pixels in [-1, 1]', () => {
 
 test('a flip is the mirror image', () => {
   const pixels = ramp(5, 4);
-  const mirrored = mirror(pixels, 5);
+  const mirrored = mirror(pixels, 5, pixels.slice());
   expect(Array.from(mirrored.subarray(0, 3))).toEqual(Array.from(pixels.subarray(12, 15)));
   applied(pixels, 5, 4, { flip: true }).forEach((value, i) =>
     expect(value).toBeCloseTo(mirrored[i]! / 127.5 - 1, 5),

@@ -3,6 +3,10 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openRecogniser } from '../../../stages/recognition/embed.js';
+import { embedAll, type Embeddings } from '../../../stages/recognition/embeddings.js';
+import { subset } from '../../../stages/data/dataset.js';
+import { ImageSet } from '../../../stages/data/image-set.js';
+import { NpyImages } from '../../../stages/data/npy-images.js';
 import { iresnet } from '../../../stages/recognition/iresnet.js';
 import { presets } from '../../../stages/recognition/presets.js';
 import { mirror } from '../../../stages/recognition/mirror.js';
@@ -76,12 +80,35 @@ test('with flip the embeddings of image and mirror are summed before they are no
   using lab = new StageLab();
   const recogniser = await openRecogniser(model(lab), device);
   const rows = await recogniser.embed(images, size, size, { flip: true });
-  const mirrored = raw(mirror(images, size));
+  const mirrored = raw(mirror(images, size, images.slice()));
   raw(images).forEach((row, i) =>
     unit(row.map((value, k) => value + mirrored[i]![k]!)).forEach((value, k) =>
       expect(rows[i * 8 + k]).toBeCloseTo(value, 5),
     ),
   );
+  recogniser.dispose();
+});
+
+test('sets of many batches, read in a thread, have the embeddings that each has by itself', async () => {
+  using lab = new StageLab();
+  const recogniser = await openRecogniser(model(lab), device);
+  const folder = lab.patterns({ identities: 15, each: 20, size }).path; // 300 images are two batches
+  const set = ImageSet.open(folder);
+  const sets = {
+    whole: set,
+    part: subset(set, Int32Array.of(299, 3, 2)),
+    file: new NpyImages(join(folder, 'shard-00000.npy'), size, size),
+  };
+  for (const flip of [false, true]) {
+    const told = { folder: lab.path('checkpoint'), signal: new AbortController().signal, log: () => {} };
+    using embedded = await embedAll(recogniser, sets, { ...told, flip });
+    const rowsOf = (stored: Embeddings) => stored.read(0, new Float32Array(8 * stored.count));
+    const alone = await recogniser.embed(set.all(), size, size, { flip });
+    expect(rowsOf(embedded.whole)).toEqual(alone);
+    expect(rowsOf(embedded.file)).toEqual(alone);
+    const some = await recogniser.embed(set.read([299, 3, 2]), size, size, { flip });
+    expect(rowsOf(embedded.part)).toEqual(some);
+  }
   recogniser.dispose();
 });
 

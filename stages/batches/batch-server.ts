@@ -1,7 +1,5 @@
 /** The side of a thread that makes batches for a `Prefetch`: told a step, it answers with its arrays, which change hands without a copy. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openAt } from '../data/dataset.js';
-import type { DatasetPlace, FaceDataset } from '../data/image-set.js';
 
 /** Arrays by name, each with a buffer of its own; the same names and sizes for every step. */
 export type Arrays = {
@@ -11,12 +9,6 @@ export type Arrays = {
 export interface BatchMaker<Batch> {
   /** @param into an earlier batch, to be filled anew */
   at(step: number, into?: Batch): Batch;
-}
-
-/** What a thread makes batches from, as structured clone takes it. */
-export interface BatchRecipe<Settings> {
-  dataset: DatasetPlace;
-  settings: Settings;
 }
 
 export interface Order<Batch> {
@@ -29,15 +21,14 @@ export interface Answer<Batch> {
   batch: Batch;
 }
 
-/** Serves the batches of the recipe that the `Prefetch` was given. */
-export function serveBatches<Settings>(
-  Batches: new (dataset: FaceDataset, settings: Settings) => BatchMaker<Arrays>,
+/** @param open makes batches from the recipe that the `Prefetch` was given */
+export function serveBatches<Recipe, Batch extends Arrays>(
+  open: (recipe: Recipe) => BatchMaker<Batch>,
 ): void {
-  const { dataset, settings } = workerData as BatchRecipe<Settings>;
-  const batches = new Batches(openAt(dataset), settings);
-  parentPort!.on('message', ({ step, into }: Order<Arrays>) => {
+  const batches = open(workerData as Recipe);
+  parentPort!.on('message', ({ step, into }: Order<Batch>) => {
     const batch = batches.at(step, into);
-    const answer: Answer<Arrays> = { step, batch };
+    const answer: Answer<Batch> = { step, batch };
     parentPort!.postMessage(answer, buffersOf(batch));
   });
 }

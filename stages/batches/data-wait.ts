@@ -1,4 +1,4 @@
-/** How much of a training's time its device waits for data. */
+/** How much of its time a device waits for data. */
 export class DataWait {
   readonly #begun = performance.now();
   #waited = 0;

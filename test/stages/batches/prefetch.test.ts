@@ -1,4 +1,5 @@
 /** Batches from threads: the same bytes as made here, in order, in memory that is used again, and errors that come through. */
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ImageSet } from '../../../stages/data/image-set.js';
 import { firstOf, openAt } from '../../../stages/data/dataset.js';
@@ -8,8 +9,8 @@ import {
   TrainBatches,
 } from '../../../stages/diffusion/train-batches.js';
 import { TrainBatches as FrBatches } from '../../../stages/recognition/train-batches.js';
-import type { BatchRecipe } from '../../../stages/training/batch-server.js';
-import { Prefetch } from '../../../stages/training/prefetch.js';
+import type { BatchRecipe } from '../../../stages/training/serve.js';
+import { Prefetch } from '../../../stages/batches/prefetch.js';
 import { StageLab } from '../recognition/stage-lab.js';
 
 const diffusion = new URL('../../../stages/diffusion/batch-worker.js', import.meta.url);
@@ -36,7 +37,7 @@ test.each([1, 3])(
     using lab = new StageLab();
     const recipe = recipeFor(lab);
     const here = new TrainBatches(openAt(recipe.dataset), recipe.settings);
-    await using batches = new Prefetch<TrainBatch>(diffusion, recipe, threads);
+    await using batches = new Prefetch<TrainBatch>(diffusion, recipe, { threads });
     batches.begin(7, 27);
     for (let step = 7; step < 27; step++) {
       const batch = await batches.take();
@@ -54,14 +55,48 @@ test('recognition batches are those made here, also from a part of a part of a s
   } as { crop: [number, number]; erasingArea: [number, number] } & Record<'flip' | 'erasing' | 'brightness' | 'contrast' | 'saturation' | 'hue', number>; // prettier-ignore
   const recipe = { dataset, settings: { seed: 4, batch: 5, augmentation } };
   const here = new FrBatches(openAt(dataset), recipe.settings);
-  await using batches = new Prefetch(recognition, recipe, 1);
+  await using batches = new Prefetch(recognition, recipe, { threads: 1 });
   batches.begin(0, 10);
   for (let step = 0; step < 10; step++) expect(await batches.take()).toEqual(here.at(step));
 });
 
+test('until a thread is there batches are made here, and no longer', async () => {
+  using lab = new StageLab();
+  const recipe = recipeFor(lab);
+  const maker = new TrainBatches(openAt(recipe.dataset), recipe.settings);
+  const made: number[] = [];
+  const here = {
+    at(step: number, into?: TrainBatch) {
+      made.push(step);
+      return maker.at(step, into);
+    },
+  };
+  await using batches = new Prefetch<TrainBatch>(diffusion, recipe, { threads: 1, here, ahead: 2 });
+  batches.begin(3, 100_000);
+  let step = 3;
+  for (; step < 100_000 && made.length === step - 3; step++) {
+    batches.giveBack(await batches.take());
+    await setImmediate();
+  }
+  // The last one came from the thread; so do all others.
+  for (let i = 0; i < 20; i++, step++) expect(await batches.take()).toEqual(maker.at(step));
+  expect(made).toEqual(Array.from({ length: made.length }, (_, i) => 3 + i));
+  expect(made.length).toBeGreaterThan(0);
+  expect(made.length).toBe(step - 3 - 21);
+});
+
+test('without threads all batches are made here', async () => {
+  using lab = new StageLab();
+  const recipe = recipeFor(lab);
+  const here = new TrainBatches(openAt(recipe.dataset), recipe.settings);
+  await using batches = new Prefetch<TrainBatch>(diffusion, recipe, { threads: 0, here });
+  batches.begin(0, 9);
+  for (let step = 0; step < 9; step++) expect(await batches.take()).toEqual(here.at(step));
+});
+
 test('memory that was given back is filled again', async () => {
   using lab = new StageLab();
-  await using batches = new Prefetch<TrainBatch>(diffusion, recipeFor(lab), 1);
+  await using batches = new Prefetch<TrainBatch>(diffusion, recipeFor(lab), { threads: 1 });
   batches.begin(0, 9);
   const first = await batches.take();
   batches.giveBack(first);
@@ -77,7 +112,7 @@ test('what goes wrong in a thread is thrown where the batch is taken', async () 
   await using batches = new Prefetch<TrainBatch>(
     diffusion,
     { ...recipe, dataset: { folder: lab.path() } },
-    1,
+    { threads: 1 },
   );
   batches.begin(0, 5);
   await expect(batches.take()).rejects.toThrow('no image set');

@@ -4,17 +4,26 @@
  */
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { type Answer, type Arrays, type BatchRecipe, buffersOf, type Order } from './batch-server.js';
+import { type Answer, type Arrays, type BatchMaker, buffersOf, type Order } from './batch-server.js';
 
 /**
- * Batches of each thread that are ready or in the making. Two would do for a thread that always has a processor; where other stages take
- * them all, it is let wait for longer than a step. A batch is small beside what a step makes of it.
+ * Batches of each thread that are ready or in the making, unless told otherwise. Two would do for a thread that always has a processor; where
+ * other stages take them all, it is let wait for longer than a step. A training's batch is small beside what a step makes of it.
  */
-const perThread = 4;
+const usuallyAhead = 4;
 /** Another thread helps where more of the time than this was spent waiting ... */
 const muchWaiting = 0.05;
 /** ... for so long. */
 const trialMilliseconds = 1000;
+
+export interface PrefetchOptions<Batch> {
+  /** At most; it begins with one. None: every batch is made `here`. */
+  threads: number;
+  /** Makes the first batches in this thread, while the others start: for work that would be done before they are. */
+  here?: BatchMaker<Batch>;
+  /** Batches of each thread that are ready or in the making. */
+  ahead?: number;
+}
 
 interface Thread {
   worker: Worker;
@@ -31,18 +40,22 @@ export class Prefetch<Batch extends Arrays> {
   #end = 0;
   #waiting: { resolve(): void; reject(error: unknown): void } | undefined;
   #failure: { error: unknown } | undefined;
+  /** Whether a thread has made a batch. */
+  #started = false;
   #trial: { begun: number; waited: number } | undefined;
+  readonly #ahead: number;
 
   /**
    * @param program a module that calls `serveBatches`
-   * @param threads at most; it begins with one
+   * @param recipe  what that makes its batches from, as structured clone takes it
    */
   constructor(
     private readonly program: URL,
-    private readonly recipe: BatchRecipe<unknown>,
-    private readonly threads: number,
+    private readonly recipe: unknown,
+    private readonly options: PrefetchOptions<Batch>,
   ) {
-    this.#grow();
+    this.#ahead = options.ahead ?? usuallyAhead;
+    if (options.threads > 0) this.#grow();
   }
 
   /** Orders the first batches. @param to the step after the last */
@@ -61,7 +74,9 @@ export class Prefetch<Batch extends Arrays> {
     const asked = performance.now();
     while (!this.#ready.has(step)) {
       if (this.#failure) throw this.#failure.error;
-      await new Promise<void>((resolve, reject) => (this.#waiting = { resolve, reject }));
+      const here = this.#started ? undefined : this.options.here;
+      if (here) this.#ready.set(step, here.at(step, this.#spare.pop()));
+      else await new Promise<void>((resolve, reject) => (this.#waiting = { resolve, reject }));
     }
     const batch = this.#ready.get(step)!;
     this.#ready.delete(step);
@@ -90,7 +105,7 @@ export class Prefetch<Batch extends Arrays> {
     this.#trial.waited += waited;
     const took = now - this.#trial.begun;
     if (took < trialMilliseconds) return;
-    if (this.#trial.waited > muchWaiting * took && this.#threads.length < this.threads) this.#grow();
+    if (this.#trial.waited > muchWaiting * took && this.#threads.length < this.options.threads) this.#grow();
     this.#trial = { begun: now, waited: 0 };
   }
 
@@ -99,7 +114,11 @@ export class Prefetch<Batch extends Arrays> {
     const thread: Thread = { worker, ordered: 0 };
     worker.on('message', ({ step, batch }: Answer<Batch>) => {
       thread.ordered--;
-      this.#ready.set(step, batch);
+      this.#started = true;
+      if (step < this.#taken) this.#spare.push(batch);
+      else this.#ready.set(step, batch);
+      // One that it was too late for leaves room for another.
+      this.#order();
       this.#waiting?.resolve();
     });
     worker.on('error', (error) => {
@@ -111,8 +130,13 @@ export class Prefetch<Batch extends Arrays> {
   }
 
   #order(): void {
-    while (this.#ordered < this.#end && this.#ordered - this.#taken < perThread * this.#threads.length) {
+    if (this.#threads.length === 0) return;
+    const end = Math.min(this.#end, this.#taken + this.#ahead * this.#threads.length);
+    // Some may have been made here meanwhile.
+    this.#ordered = Math.max(this.#ordered, this.#taken);
+    while (this.#ordered < end) {
       const thread = this.#threads.reduce((least, one) => (one.ordered < least.ordered ? one : least));
+      if (thread.ordered === this.#ahead) return;
       const into = this.#spare.pop();
       const order: Order<Batch> = { step: this.#ordered++, ...(into ? { into } : {}) };
       thread.worker.postMessage(order, into ? buffersOf(into) : []);
