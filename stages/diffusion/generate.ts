@@ -6,6 +6,8 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { GenerateSettings } from '../../schemas/generated/stages/generate.js';
+import { DataWait } from '../batches/data-wait.js';
+import { Prefetch } from '../batches/prefetch.js';
 import { Cadence } from '../checkpoint/cadence.js';
 import { deviceFolder } from '../checkpoint/device-folder.js';
 import { RowCheckpoint } from '../checkpoint/rows.js';
@@ -22,9 +24,13 @@ import { openFrozenRecogniser } from './frozen-recogniser.js';
 import { writeGeneratedSet } from './generated-set.js';
 import { type Generator, readGenerator } from './generator.js';
 import { filterInquiries } from './inquiry.js';
+import { type NoiseBatch, NoiseBatches, type NoiseRecipe, type Place, placesOf } from './noise-batches.js';
 import { Sampler } from './sampler.js';
 import type { SampleSettings } from './settings.js';
 import { similaritiesOf } from './similarities.js';
+
+/** For fewer arrays of noise a thread costs more than it saves. */
+const worthThread = 4;
 
 export async function run(context: StageContext<GenerateSettings>): Promise<void> {
   const settings = context.settings as SampleSettings;
@@ -51,18 +57,39 @@ export async function run(context: StageContext<GenerateSettings>): Promise<void
   const { config, layout, weights } = generator;
   const sampler = new Sampler(device, config, layout, weights, settings);
   const batch = Math.min(settings.batch, total);
+  const recipe: NoiseRecipe = {
+    seed: context.seed,
+    stride,
+    batch,
+    total,
+    perIdentity,
+    first: images.count,
+    steps: settings.eta > 0 ? settings.steps : 0,
+  };
+  const here = new NoiseBatches(recipe);
+  await using noises = new Prefetch<NoiseBatch>(new URL('./noise-worker.js', import.meta.url), recipe, {
+    threads: here.count < worthThread ? 0 : 1,
+    here,
+    ahead: 2,
+  });
+  noises.begin(0, here.count);
   const begun = { at: performance.now(), images: images.count };
+  const wait = new DataWait();
+  let drawn: NoiseBatch | undefined;
+  const draw = async () => {
+    const asked = performance.now();
+    if (drawn) noises.giveBack(drawn);
+    drawn = await noises.take();
+    wait.add(performance.now() - asked);
+    return drawn.noise;
+  };
   const cadence = new Cadence();
   context.progress(images.count, total);
   try {
     while (images.count < total) {
       context.signal.throwIfAborted();
-      // Padded to a whole batch by repeating the last image: another size would be compiled anew.
       const wanted = Math.min(batch, total - images.count);
-      const places = Array.from({ length: batch }, (_, i) => {
-        const at = Math.min(images.count + i, total - 1);
-        return { identity: Math.floor(at / perIdentity), k: at % perIdentity };
-      });
+      const places = placesOf(images.count, recipe);
       const condition: ConditionInputs = {
         identity: tf.tensor2d(gather(identities.embeddings, places, recogniser.dimension), [
           batch,
@@ -71,18 +98,7 @@ export async function run(context: StageContext<GenerateSettings>): Promise<void
         ...(config.method === 'cemiface' ? { m: tf.tensor1d(places.map(({ k }) => m[k % m.length]!)) } : {}),
         ...(style ? { style: await style.of(places) } : {}),
       };
-      const fill = (purpose: string, step: number, into: Float32Array) =>
-        places.forEach(({ identity, k }, i) =>
-          new Random(context.seed, purpose, identity, k, step).fillNormal(
-            into.subarray(i * stride, (i + 1) * stride),
-          ),
-        );
-      const start = new Float32Array(batch * stride);
-      fill('start', 0, start);
-      const pixels = await sampler.sample(start, condition, {
-        z: (i, into) => fill('z', i, into),
-        signal: context.signal,
-      });
+      const pixels = await sampler.sample(await draw(), condition, { z: draw, signal: context.signal });
       tf.dispose(Object.values(condition) as tf.Tensor[]);
 
       const made = pixels.subarray(0, wanted * stride);
@@ -98,8 +114,10 @@ export async function run(context: StageContext<GenerateSettings>): Promise<void
     if (images.count > begun.images) images.save(); // also when aborted in the middle of a batch
   }
   const seconds = (performance.now() - begun.at) / 1000;
-  if (images.count > begun.images)
+  if (images.count > begun.images) {
     context.metric('images_per_second', (images.count - begun.images) / seconds);
+    context.metric('data_wait', wait.share);
+  }
   sampler.dispose();
   style?.dispose();
 
@@ -195,11 +213,6 @@ async function chooseIdentities(
         'More inquiry images, or a higher with.inquiryFilter, would give more.',
     );
   return { rows, embeddings, asked, losses: { 'inquiry images too alike': alike } };
-}
-
-interface Place {
-  identity: number;
-  k: number;
 }
 
 function gather(rows: Float32Array, places: readonly Place[], dimension: number): Float32Array {

@@ -63,15 +63,15 @@ export class Sampler {
   }
 
   /**
-   * @param start     x_T, standard normal, [B, H, W, 3]; the same B at every call, or the step is compiled again
+   * @param start     x_T, standard normal, [B, H, W, 3], read before any of z; the same B at every call, or the step is compiled again
    * @param condition of each image; kept, not disposed
-   * @param z         fills the fresh noise of the i-th DDIM step, as `start`; called where eta > 0
+   * @param z         the fresh noise of the i-th DDIM step, as `start`, read before the next is asked for; called where eta > 0
    * @returns         uint8 [B, H, W, 3]
    */
   async sample(
     start: Float32Array,
     condition: ConditionInputs,
-    options: { z?: (i: number, into: Float32Array) => void; signal?: AbortSignal } = {},
+    options: { z?: (i: number) => Promise<Float32Array>; signal?: AbortSignal } = {},
   ): Promise<Uint8Array> {
     const { width, height } = this.config;
     const stride = width * height * 3;
@@ -84,22 +84,21 @@ export class Sampler {
         tf.tensor4d(values.slice(from * stride, (from + size) * stride), [size, height, width, 3]);
       return { x: tensorOf(start), tensorOf, condition: rowsOf(condition, from, size) };
     });
-    const fresh = new Float32Array(this.settings.eta > 0 ? start.length : 0);
     for (const [i, t] of this.#steps.entries()) {
       const numbers = ddimNumbers(this.#schedule, t, this.#steps[i + 1] ?? -1, this.settings.eta);
-      if (this.settings.eta > 0) options.z?.(i, fresh);
+      const fresh = this.settings.eta > 0 ? await options.z?.(i) : undefined;
       for (const part of parts) {
         options.signal?.throwIfAborted();
         const at = Object.fromEntries(
           Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value as number)]),
         ) as DdimTensors;
-        const z = this.settings.eta > 0 ? { z: part.tensorOf(fresh) } : {};
+        const z = fresh ? { z: part.tensorOf(fresh) } : {};
         const time = tf.tensor2d(timeEmbedding([t]), [1, 128]);
         part.x = await this.#denoise(this.#weights, part.x, time, at, part.condition, z);
       }
     }
     // Rounds and clamps by itself. Not Uint8Array.from, which takes ten times as long.
-    const pixels = new Uint8ClampedArray(start.length);
+    const pixels = new Uint8ClampedArray(count * stride);
     for (const [i, { x }] of parts.entries()) {
       const values = await x.data();
       const from = i * images * stride;
