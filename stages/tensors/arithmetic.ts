@@ -5,6 +5,7 @@
  * x * 0 folds to 0 also where x could be infinite or NaN: autodiff multiplies by zeros that mean "nothing flows here".
  */
 import * as tf from '@tensorflow/tfjs';
+import { addInBlocks, affineInBlocks, meanOverPixels } from './blocked-arithmetic.js';
 import { DATA_TYPE, FloatAttribute, type Attribute } from './onnx-encoder.js';
 import {
   axesOf,
@@ -88,7 +89,7 @@ export function multiply(a: Symbolic, b: Symbolic): Symbolic {
   for (const [factor, other] of bothWays(a, b))
     if (graph.target.fused && isSame(factor.sigmoidOf, other))
       // x sigmoid(x)
-      return mapped(other, graph.emit('QuickGelu', [other.name], { alpha: float(1) }, 'com.microsoft'));
+      return mapped(other, (name) => graph.emit('QuickGelu', [name], { alpha: float(1) }, 'com.microsoft'));
   const product = elementwise('Mul', [a, b], dtype);
   if (dtype === 'float32' && !a.base && !b.base && sameDims(a.shape, b.shape)) product.factors = [a, b];
   if (dtype === 'float32' && a.size !== b.size)
@@ -107,9 +108,11 @@ function isSame(a: Symbolic | undefined, b: Symbolic): boolean {
   return a !== undefined && !a.base && !b.base && a.name === b.name && sameDims(a.order, b.order);
 }
 
-/** What a node makes of a value element by element. */
-function mapped(value: Symbolic, name: string): Symbolic {
-  return new Symbolic(value.graph, value.shape, value.dtype, name, value.order);
+/** What nodes make of a value element by element, in blocks where it is in blocks. */
+function mapped(value: Symbolic, record: (name: string) => string): Symbolic {
+  const { graph, image, shape, dtype, order } = value;
+  const array = image?.isInBlocks ? image.mapped(record(image.blocks)) : record(value.name);
+  return new Symbolic(graph, shape, dtype, array, order);
 }
 
 /** Below so many elements with the same factor, a node for each step is as fast. */
@@ -124,6 +127,8 @@ function affine({ map, factor }: NonNullable<Symbolic['scaled']>, term: Symbolic
   const { graph, order, rank } = map;
   if (!graph.target.fused || map.base || term.uniform !== undefined) return undefined;
   const [f, t] = [lift(factor, rank).core, lift(term, rank).core];
+  const blocked = affineInBlocks(map, f, t);
+  if (blocked) return blocked;
   const physical = map.physicalShape;
   // Axes with a factor each, as they lie: between `from` and `to`.
   const long = order.flatMap((axis, k) => (map.shape[axis] !== 1 && f.shape[axis] !== 1 ? [k] : []));
@@ -151,7 +156,7 @@ function affine({ map, factor }: NonNullable<Symbolic['scaled']>, term: Symbolic
   const name = graph.emit('BatchNormalization', [image, written(f), written(t), zeros, ones], {
     epsilon: float(0),
   });
-  return mapped(map, graph.reshape(name, shape, physical));
+  return new Symbolic(graph, map.shape, map.dtype, graph.reshape(name, shape, physical), order);
 }
 
 /** a + b, with the folds of 0 and constants. */
@@ -167,7 +172,7 @@ export function add(a: Symbolic, b: Symbolic): Symbolic {
     const one = product.scaled && affine(product.scaled, term);
     if (one) return one;
   }
-  return elementwise('Add', [a, b], a.dtype);
+  return addInBlocks(a, b) ?? elementwise('Add', [a, b], a.dtype);
 }
 
 /** A result computed here, as the device would round it. */
@@ -219,7 +224,10 @@ export function reduce(
       const name = core.graph.emit(op, [core.name, core.graph.int64(physical)], { keepdims: 1 });
       return new Symbolic(core.graph, reduced(core.shape), core.dtype, name, core.order);
     };
-    result = sumOfProducts(op, core, long) ?? recorded();
+    result =
+      (op === 'ReduceMean' ? meanOverPixels(core, long) : undefined) ??
+      sumOfProducts(op, core, long) ??
+      recorded();
   }
   if (op === 'ReduceSum') {
     const repeats = sizeOf(over.map((axis) => value.shape[axis]! / core.shape[axis]!));

@@ -8,6 +8,7 @@
  * A value may also be a broadcast: `base`, of the same rank with 1 where it is repeated, not yet expanded. Autodiff makes many
  * (ones of a shape, the gradient of a sum); most are consumed without ever being written out.
  */
+import { BlockedImage } from './blocked-image.js';
 import { type Argument, type ConstantValues, sameDims, type Graph } from './graph.js';
 
 /** The types of tensors that can be traced. */
@@ -35,31 +36,45 @@ export class Symbolic {
   run?: { argument: Argument; offset: number };
   /** Set where the value is `source` with zeros around it: a convolution can do the padding itself. */
   padded?: { source: Symbolic; paddings: readonly (readonly [number, number])[] };
+  /** Set where the array is a view of this NCHW image. */
+  readonly image?: BlockedImage;
   #name: string | undefined;
 
   /**
-   * @param name  of the physical array; undefined for a broadcast of `base`
+   * @param array  the name of the physical array, or the image that it is a view of; undefined for a broadcast of `base`
    */
   constructor(
     readonly graph: Graph,
     readonly shape: number[],
     readonly dtype: Dtype,
-    name: string | undefined,
+    array: string | BlockedImage | undefined,
     readonly order: readonly number[] = axesOf(shape.length),
     readonly base?: Symbolic,
   ) {
-    this.#name = name;
-    if (name !== undefined && dtype === 'float32') graph.describe(name, this.physicalShape);
+    if (array instanceof BlockedImage) this.image = array;
+    else if (array !== undefined) this.#name = this.#described(array);
+  }
+
+  #described(name: string): string {
+    if (this.dtype === 'float32') this.graph.describe(name, this.physicalShape);
+    return name;
+  }
+
+  /** The physical array, not made before it is used. */
+  get array(): string | BlockedImage {
+    return this.image ?? this.name;
   }
 
   /** The name of the physical array. Writes a broadcast out. */
   get name(): string {
-    if (this.#name === undefined) {
-      const base = this.base!;
-      this.#name = this.graph.emit('Expand', [base.name, this.graph.int64(this.physicalShape)]);
-      if (this.dtype === 'float32') this.graph.describe(this.#name, this.physicalShape);
-    }
+    this.#name ??= this.#described(this.#made());
     return this.#name;
+  }
+
+  #made(): string {
+    const { graph, image, physicalShape } = this;
+    if (image) return graph.reshape(image.plain, image.dims, physicalShape);
+    return graph.emit('Expand', [this.base!.name, graph.int64(physicalShape)]);
   }
 
   get physicalShape(): number[] {
@@ -156,6 +171,25 @@ export function lift(value: Symbolic, rank: number): Symbolic {
   return reshape(value, [...Array<number>(rank - value.rank).fill(1), ...value.shape]);
 }
 
+/** Logical axes of a view of an image, by what they are parts of, each in the order in which they lie. */
+export interface ImageAxes {
+  images: readonly number[];
+  channels: readonly number[];
+  pixels: readonly number[];
+}
+
+/** @returns undefined where the value is no view of an image, or an axis is of two of them */
+export function imageAxes({ image, order, physicalShape }: Symbolic): ImageAxes | undefined {
+  const cuts = image?.cuts(physicalShape);
+  if (!cuts) return undefined;
+  const [first, second] = cuts;
+  return {
+    images: order.slice(0, first),
+    channels: order.slice(first, second),
+    pixels: order.slice(second),
+  };
+}
+
 /** The name of the value's array in the given physical order: the same array where only axes of length 1 move. */
 export function inOrder(value: Symbolic, order: readonly number[]): string {
   const { graph, shape } = value;
@@ -164,6 +198,11 @@ export function inOrder(value: Symbolic, order: readonly number[]): string {
   const from = longAxes(value.order);
   const to = longAxes(order);
   if (sameDims(from, to)) return graph.reshape(value.name, value.physicalShape, wanted);
+  const parts = value.image?.isInBlocks && imageAxes(value);
+  if (parts && sameDims(to, longAxes([...parts.images, ...parts.pixels, ...parts.channels]))) {
+    const [n, c, h, w] = value.image!.dims;
+    return graph.reshape(value.image!.channelsLast, [n, h, w, c], wanted);
+  }
   // Axes that stay neighbours move as one: ORT's transpose is faster with fewer axes.
   const groups: number[][] = [];
   for (const axis of from) {
@@ -197,7 +236,7 @@ export function transpose(value: Symbolic, perm: readonly number[]): Symbolic {
   const shape = perm.map((axis) => value.shape[axis]!);
   if (value.base) return broadcast(transpose(value.base, perm), shape);
   const order = value.order.map((axis) => perm.indexOf(axis));
-  return new Symbolic(value.graph, shape, value.dtype, value.name, order);
+  return new Symbolic(value.graph, shape, value.dtype, value.array, order);
 }
 
 /** tfjs' reshape: the elements in logical order, in another shape. Free where the physical layout allows it. */
@@ -232,7 +271,8 @@ export function reshape(value: Symbolic, shape: number[]): Symbolic {
   }
   const order = axesOf(shape.length).sort((a, b) => viewed[b]! - viewed[a]! || a - b);
   const physical = order.map((axis) => shape[axis]!);
-  return new Symbolic(graph, shape, dtype, graph.reshape(value.name, value.physicalShape, physical), order);
+  const array = value.image ?? graph.reshape(value.name, value.physicalShape, physical);
+  return new Symbolic(graph, shape, dtype, array, order);
 }
 
 /** Elements between neighbours along each logical axis. */

@@ -4,11 +4,10 @@
  * filter is none, so the same operators (its domain com.microsoft.nchwc) are recorded here, with the filter brought into blocks at every step.
  * One pass over all images is shared among threads, where its other convolution goes image by image.
  */
+import { fillsBlocks, fromBlocks, intoBlocks, NCHWC, padded, up } from '../blocked-image.js';
 import type { Graph } from '../graph.js';
-import { axesOf } from '../symbol.js';
 import type { Attribute } from '../onnx-encoder.js';
-
-const NCHWC = 'com.microsoft.nchwc';
+import { axesOf } from '../symbol.js';
 
 /** Blocks that are not full cost as much as full ones; above this share of the work in vain, the ordinary convolution is faster. */
 const MOST_PADDING = 2;
@@ -32,20 +31,10 @@ export function isWorthBlocks(graph: Graph, { name, outputs, area, inputs }: Fil
   return inputs % 4 === 0 && (padding * up(inputs, block)) / inputs <= MOST_PADDING;
 }
 
-/** Whether so many channels can be brought into blocks, and would fill one. */
-export function fillsBlocks(graph: Graph, channels: number): boolean {
+/** Whether a convolution whose filter stays the same gives an image that may be had in blocks. ONNX Runtime brings it there by itself otherwise. */
+export function maybeInBlocks(graph: Graph, { name, outputs, inputs }: FilterRows): boolean {
   const { block } = graph.target;
-  return block !== 0 && channels >= block && channels % 4 === 0;
-}
-
-/** NCHW into blocks. */
-export function intoBlocks(graph: Graph, image: string): string {
-  return graph.emit('ReorderInput', [image], {}, NCHWC);
-}
-
-/** Blocks into NCHW or, with the channels `last`, NHWC. */
-export function fromBlocks(graph: Graph, blocks: string, channels: number, { last = false } = {}): string {
-  return graph.emit('ReorderOutput', [blocks], last ? { channels, channels_last: 1 } : { channels }, NCHWC);
+  return (inputs < block || inputs % 4 === 0) && graph.isConstant(name) && fillsBlocks(graph, outputs);
 }
 
 /**
@@ -63,14 +52,32 @@ export function blockedConvolution(
   kernel: readonly [number, number],
   bias?: string,
 ): string {
+  const from = filter.turned ? filter.outputs : filter.inputs;
+  const source = from < graph.target.block ? image : intoBlocks(graph, image);
+  const blocks = convolutionInBlocks(graph, source, filter, attributes, kernel, { bias });
+  return fromBlocks(graph, blocks, filter.turned ? filter.inputs : filter.outputs);
+}
+
+/**
+ * @param source  in blocks; NCHW where it has fewer channels than a block
+ * @param more    bias: [outputs of the convolution]; sum: added, in blocks
+ * @returns       in blocks
+ */
+export function convolutionInBlocks(
+  graph: Graph,
+  source: string,
+  filter: FilterRows & { turned?: boolean },
+  attributes: Record<string, Attribute>,
+  kernel: readonly [number, number],
+  { bias, sum }: { bias?: string | undefined; sum?: string | undefined },
+): string {
   const { block } = graph.target;
   const { turned = false } = filter;
-  const [from, to] = turned ? [filter.outputs, filter.inputs] : [filter.inputs, filter.outputs];
-  const source = from < block ? image : intoBlocks(graph, image);
+  const to = turned ? filter.inputs : filter.outputs;
   const inputs = [source, filterBlocks(graph, filter, turned, kernel)];
   if (bias !== undefined) inputs.push(padded(graph, bias, [to], [up(to, block)]));
-  const blocks = graph.emit('Conv', inputs, attributes, NCHWC);
-  return fromBlocks(graph, blocks, to);
+  if (sum !== undefined) inputs.push(...(bias === undefined ? [''] : []), sum);
+  return graph.emit('Conv', inputs, attributes, NCHWC);
 }
 
 /** Several transposes of two axes: ONNX Runtime's transpose of many axes at once is several times slower. */
@@ -105,6 +112,11 @@ function filterBlocks(
       name = graph.emit('Transpose', [name], { perm: [0, 2, 1, 3] });
       shape = [i / block, o, area, block];
     }
+  } else if (graph.isConstant(filter.name)) {
+    // Done once, before the first call, which ONNX Runtime does with transposes only.
+    const inner = i < block ? 1 : block;
+    // [o / b, b (o), area, i / b, b (i)] -> [o / b, i / b, area, b, b]
+    shape = move([o / block, block, area, i / inner, inner], [0, 3, 2, 4, 1]);
   } else {
     // The outputs of a block as the channels of an image: several times as fast as the transpose that it is, and shared among threads.
     const image = [o / block, block, 1, area * i];
@@ -116,15 +128,4 @@ function filterBlocks(
     shape = [o / block, i / inner, area, inner * block];
   }
   return graph.reshape(name, shape, nominal);
-}
-
-/** Zeros behind each axis, up to the wanted lengths. */
-function padded(graph: Graph, name: string, shape: readonly number[], wanted: readonly number[]): string {
-  const more = wanted.map((length, axis) => length - shape[axis]!);
-  if (more.every((count) => count === 0)) return name;
-  return graph.emit('Pad', [name, graph.int64([...shape.map(() => 0), ...more])]);
-}
-
-function up(count: number, block: number): number {
-  return Math.ceil(count / block) * block;
 }

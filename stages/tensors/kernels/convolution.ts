@@ -2,8 +2,15 @@
  * Convolutions and their gradients, all as ONNX's Conv or ConvTranspose. tfjs' tensors are NHWC with filters [kh, kw, in, out];
  * ONNX wants NCHW and [out, in, kh, kw]. A filter kept as [out, kh, kw, in] (layers.ts) needs one cheap transpose.
  */
+import { imageOf } from '../blocked-arithmetic.js';
+import { BlockedImage, intoBlocks } from '../blocked-image.js';
 import { inOrder, Symbolic } from '../symbol.js';
-import { blockedConvolution, isWorthBlocks } from './blocked-convolution.js';
+import {
+  blockedConvolution,
+  convolutionInBlocks,
+  isWorthBlocks,
+  maybeInBlocks,
+} from './blocked-convolution.js';
 import {
   attributesOf,
   type ConvolutionAttributes,
@@ -23,16 +30,33 @@ function convolution(x: Symbolic, filter: Symbolic, attributes: ConvolutionAttri
   const geometry = geometryOf(x.shape, filter.shape, attributes);
   const { graph, dtype } = x;
   const { source, pads } = unpadded(x, geometry);
-  const image = inOrder(source, NCHW);
   const told = { ...attributesOf(geometry), pads };
   const rows = rowsOf(filter);
+  const scatters = isWorthScattering(rows, geometry, pads, graph.target.block);
+  const given = imageOf(source);
+  const plain = (bias: string[]): string => {
+    const image = inOrder(source, NCHW);
+    if (scatters) return scatteringConvolution(graph, image, rows, geometry.kernel, pads, ...bias);
+    return isWorthBlocks(graph, rows)
+      ? blockedConvolution(graph, image, rows, told, geometry.kernel, ...bias)
+      : graph.emit('Conv', [image, inOrder(filter, OIHW), ...bias], told);
+  };
+  const read = (): string => {
+    if (given) return given.blocks;
+    const image = inOrder(source, NCHW);
+    return rows.inputs < graph.target.block ? image : intoBlocks(graph, image);
+  };
+  const inBlocks = (bias: string[]): BlockedImage => {
+    const [n, h, w, c] = geometry.outShape as Size4;
+    const sum = (others?: string): string =>
+      convolutionInBlocks(graph, read(), rows, told, geometry.kernel, { bias: bias[0], sum: others });
+    // From blocks it goes into blocks; others only where somebody wants it there.
+    const ordinary = given ? {} : { plain: () => plain(bias) };
+    return new BlockedImage(graph, [n, c, h, w], { blocks: sum, sum, ...ordinary });
+  };
   const convolve = (...bias: string[]): Symbolic => {
-    const name = isWorthScattering(rows, geometry, pads, graph.target.block)
-      ? scatteringConvolution(graph, image, rows, geometry.kernel, pads, ...bias)
-      : isWorthBlocks(graph, rows)
-        ? blockedConvolution(graph, image, rows, told, geometry.kernel, ...bias)
-        : graph.emit('Conv', [image, inOrder(filter, OIHW), ...bias], told);
-    return new Symbolic(graph, geometry.outShape, dtype, name, NCHW);
+    const array = !scatters && maybeInBlocks(graph, rows) ? inBlocks(bias) : plain(bias);
+    return new Symbolic(graph, geometry.outShape, dtype, array, NCHW);
   };
   const result = convolve();
   result.withBias = (bias) => convolve(bias.name);

@@ -1,8 +1,8 @@
 /** The gradient of a convolution by its filter. */
 import { slice } from '../arithmetic.js';
+import { fillsBlocks, fromBlocks, intoBlocks } from '../blocked-image.js';
 import { sameDims } from '../graph.js';
 import { axesOf, inOrder, reshape, Symbolic } from '../symbol.js';
-import { fillsBlocks, fromBlocks, intoBlocks } from './blocked-convolution.js';
 import {
   type ConvolutionAttributes,
   geometryOf,

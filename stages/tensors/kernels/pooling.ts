@@ -1,6 +1,8 @@
 /** Pooling and resizing of NHWC images. */
 import * as tf from '@tensorflow/tfjs';
 import { scale } from '../arithmetic.js';
+import { imageOf } from '../blocked-arithmetic.js';
+import { BlockedImage, NCHWC } from '../blocked-image.js';
 import { fill, inOrder, Symbolic } from '../symbol.js';
 import { NCHW } from './convolution-geometry.js';
 import { kernel, type TraceKernel } from './kernel.js';
@@ -81,6 +83,13 @@ function maxPoolGradient(dy: Symbolic, input: Symbolic, attributes: PoolingAttri
 
 function upsample(x: Symbolic, rows: number, columns: number): Symbolic {
   const [n, h, w, c] = x.shape as [number, number, number, number];
+  const image = imageOf(x);
+  if (image) {
+    const scales = [1, 1, rows, columns];
+    const blocks = x.graph.emit('Upsample', [image.blocks], { scales, mode: 'nearest' }, NCHWC);
+    const large = BlockedImage.of(x.graph, [n, c, h * rows, w * columns], blocks);
+    return new Symbolic(x.graph, [n, h * rows, w * columns, c], x.dtype, large, NCHW);
+  }
   const scales = x.graph.constant(Float32Array.from([1, 1, rows, columns]), [4], 'float32');
   const name = x.graph.emit('Resize', [inOrder(x, NCHW), '', scales], {
     mode: 'nearest',

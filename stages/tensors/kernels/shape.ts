@@ -1,6 +1,7 @@
 /** Kernels that move, cut, join or repeat, and compute nothing. */
 import * as tf from '@tensorflow/tfjs';
 import { slice, written } from '../arithmetic.js';
+import { joinBlocks } from '../blocked-arithmetic.js';
 import {
   axesOf,
   broadcast,
@@ -29,6 +30,8 @@ export function concatenate(values: readonly Symbolic[], axis: number): Symbolic
   );
   const parts = values.filter((value) => value.size > 0);
   if (parts.length === 1) return parts[0]!;
+  const blocked = shape.length === 4 && axis === 3 ? joinBlocks(parts) : undefined;
+  if (blocked) return blocked;
   const largest = parts.reduce((a, b) => (b.size > a.size ? b : a));
   const order = parts.every((value) => value.base) ? axesOf(shape.length) : largest.order;
   const { graph, dtype } = largest;
