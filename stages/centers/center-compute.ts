@@ -3,12 +3,11 @@
  * trained on the data set, or the normalised mean of the person's unit embeddings. Similarity to it is the cosine.
  */
 import type { CenterComputeSettings } from '../../schemas/generated/stages/center-compute.js';
-import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { openDataset } from '../data/dataset.js';
 import type { FaceDataset } from '../data/image-set.js';
 import { cosineOf, normaliseRows, openRecogniser, type Recogniser } from '../recognition/embed.js';
-import { embedAll, type Embeddings, piecesOf } from '../recognition/embeddings.js';
+import { embedAll, embedOptionsOf, type Embeddings, piecesOf } from '../recognition/embeddings.js';
 import { momentsOf } from '../similarity/moments.js';
 import { openDevice } from '../tensors/device.js';
 import { writeCenters } from './centers.js';
@@ -28,11 +27,7 @@ export async function run(context: StageContext<CenterComputeSettings>): Promise
     { dataset },
     {
       flip,
-      folder: deviceFolder(context, device),
-      signal: context.signal,
-      log: context.log,
-      progress: (done, total) => context.progress(done, total),
-      waited: (share) => context.metric('data_wait', share),
+      ...embedOptionsOf(context, device),
     },
   );
   const embeddings = embedded.dataset;

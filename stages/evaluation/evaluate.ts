@@ -2,13 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EvaluateSettings } from '../../schemas/generated/stages/evaluate.js';
-import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { writeNpy } from '../data/npy.js';
 import { openVerification, type VerificationProtocol } from '../data/verification-set.js';
 import { Spread, tooAlike } from '../recognition/collapse.js';
 import { cosineOf, openRecogniser } from '../recognition/embed.js';
-import { embedAll, type Embeddings, piecesOf } from '../recognition/embeddings.js';
+import { embedAll, embedOptionsOf, type Embeddings, piecesOf } from '../recognition/embeddings.js';
 import { openDevice } from '../tensors/device.js';
 import { collapsed } from '../training/collapse.js';
 import { protocolCard } from './card.js';
@@ -48,11 +47,8 @@ export async function run(context: StageContext<EvaluateSettings>): Promise<void
     Object.fromEntries(chosenOnes.map(({ name, images }) => [name, images])),
     {
       flip,
-      folder: deviceFolder(context, device),
-      signal: context.signal,
-      log: context.log,
+      ...embedOptionsOf(context, device),
       progress: (done, total, name) => context.progress(done, total, name),
-      waited: (share) => context.metric('data_wait', share),
     },
   );
   recogniser.dispose();

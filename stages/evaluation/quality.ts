@@ -5,14 +5,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { QualitySettings } from '../../schemas/generated/stages/quality.js';
-import { deviceFolder } from '../checkpoint/device-folder.js';
 import { type StageContext, StageError } from '../contract.js';
 import { rowsWhere, subset } from '../data/dataset.js';
 import { type FaceDataset, type ImageRows, ImageSet } from '../data/image-set.js';
 import { readNpyAs, writeNpy } from '../data/npy.js';
 import { NpyImages } from '../data/npy-images.js';
 import { cosineOf, openRecogniser, type Recogniser } from '../recognition/embed.js';
-import { embedAll, type Embeddings, piecesOf } from '../recognition/embeddings.js';
+import { embedAll, embedOptionsOf, type Embeddings, piecesOf } from '../recognition/embeddings.js';
 import { momentsOf } from '../similarity/moments.js';
 import { openDevice } from '../tensors/device.js';
 import { Random } from '../tensors/random.js';
@@ -43,11 +42,7 @@ export async function run(context: StageContext<QualitySettings>): Promise<void>
   const sets = { dataset: set, reference, ...(made.inquiry ? { inquiry: made.inquiry } : {}) };
   using embedded = await embedAll<'dataset' | 'reference' | 'inquiry'>(judge, sets as Required<typeof sets>, {
     flip,
-    folder: deviceFolder(context, device),
-    signal: context.signal,
-    log: context.log,
-    progress: (done, total) => context.progress(done, total),
-    waited: (share) => context.metric('data_wait', share),
+    ...embedOptionsOf(context, device),
   });
   const { dataset: embeddings, reference: others, inquiry } = embedded;
   if (made.inquiry) {

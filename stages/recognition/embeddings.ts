@@ -5,8 +5,11 @@
 import { DataWait } from '../batches/data-wait.js';
 import { Prefetch } from '../batches/prefetch.js';
 import { Cadence } from '../checkpoint/cadence.js';
+import { deviceFolder } from '../checkpoint/device-folder.js';
 import { RowCheckpoint } from '../checkpoint/rows.js';
+import type { StageContext } from '../contract.js';
 import type { ImageRows } from '../data/image-set.js';
+import type { Device } from '../tensors/device.js';
 import type { EmbedOptions, Recogniser } from './embed.js';
 import { batchesOf, type EmbedBatch, EmbedBatches, type EmbedRecipe } from './embed-batches.js';
 
@@ -63,6 +66,20 @@ export interface EmbedAllOptions extends EmbedOptions {
   progress?: (done: number, total: number, name: string) => void;
   /** Told the share of the time in which the device waited for images, in [0, 1]. */
   waited?: (share: number) => void;
+}
+
+/** Of a stage that tells its progress in images, and metric data_wait. */
+export function embedOptionsOf<Settings>(
+  context: StageContext<Settings>,
+  device: Device,
+): Omit<EmbedAllOptions, 'flip'> {
+  return {
+    folder: deviceFolder(context, device),
+    signal: context.signal,
+    log: context.log,
+    progress: (done, total) => context.progress(done, total),
+    waited: (share) => context.metric('data_wait', share),
+  };
 }
 
 /** Less work than this is done again rather than made to last. */
