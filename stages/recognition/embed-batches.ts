@@ -5,7 +5,7 @@ import { mirror } from './mirror.js';
 
 /** A type and no interface, so that it counts as arrays by name. */
 export type EmbedBatch = {
-  /** [B, H, W, 3] in [-1, 1], zeros after the last image: another B would be compiled anew. */
+  /** [B, H, W, 3], RGB, 0..255, zeros after the last image: another B would be compiled anew. */
   images: Float32Array<ArrayBuffer>;
   /** Their mirror images, where asked for. */
   mirrored?: Float32Array<ArrayBuffer>;
@@ -16,9 +16,6 @@ export interface EmbedBatchSettings {
   batch: number;
   flip: boolean;
 }
-
-/** Of each byte, in [-1, 1]. */
-const brightness = Float32Array.from({ length: 256 }, (_, byte) => byte / 127.5 - 1);
 
 /**
  * @param pixels uint8 [n, H, W, 3], RGB, n <= B
@@ -31,19 +28,16 @@ export function batchOfImages(
   into?: EmbedBatch,
 ): EmbedBatch {
   const images = into?.images ?? new Float32Array(batch * stride);
-  // Four at a time, which is twice as fast.
-  const whole = pixels.length - (pixels.length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    images[i] = brightness[pixels[i]!]!;
-    images[i + 1] = brightness[pixels[i + 1]!]!;
-    images[i + 2] = brightness[pixels[i + 2]!]!;
-    images[i + 3] = brightness[pixels[i + 3]!]!;
-  }
-  for (let i = whole; i < pixels.length; i++) images[i] = brightness[pixels[i]!]!;
+  // A plain copy, ten times as fast as a loop: bringing bytes to [-1, 1] is left to the device.
+  images.set(pixels);
   images.fill(0, pixels.length);
   if (!flip) return { images };
   const mirrored = into?.mirrored ?? new Float32Array(images.length);
-  mirror(images, width, mirrored);
+  // Bytes are mirrored faster than floats.
+  const image = new Uint8Array(stride);
+  for (let from = 0; from < pixels.length; from += stride)
+    mirrored.set(mirror(pixels.subarray(from, from + stride), width, image), from);
+  mirrored.fill(0, pixels.length);
   return { images, mirrored };
 }
 

@@ -54,7 +54,7 @@ export interface Network {
   dimension: number;
   batch: number;
   /**
-   * @param images [batch, height, width, 3] in [-1, 1]
+   * @param images [batch, height, width, 3], RGB, 0..255
    * @returns      rows as the network gives them, [batch, dimension]
    * @throws StageError where it takes images of another size
    */
@@ -123,7 +123,7 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
   const buffers = tf.tensor1d(stored.buffers);
   const run = device.compile(
     (w: tf.Tensor1D, b: tf.Tensor1D, images: tf.Tensor4D) =>
-      iresnet(bind(layout, w, b, false), config.architecture, images),
+      iresnet(bind(layout, w, b, false), config.architecture, centered(images)),
     { frozen: [0, 1] },
   );
   const describe: Network['describe'] = async (images, width, height) => {
@@ -151,6 +151,12 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
       tf.dispose([weights, buffers]);
     },
   };
+}
+
+/** 0..255 to [-1, 1]: the difference is exact, and one rounding remains. */
+export function centered(images: tf.Tensor4D): tf.Tensor4D {
+  const half = tf.scalar(127.5);
+  return images.sub<tf.Tensor4D>(half).div(half);
 }
 
 /** About a million pixels a batch, within 8 to 256 images: enough to keep threads busy, little enough for any memory. */

@@ -17,7 +17,7 @@ import {
   type NamedArray,
   type Scope,
 } from '../../tensors/network.js';
-import { embedderOf, type Network, normaliseRows, type Recogniser } from '../embed.js';
+import { centered, embedderOf, type Network, normaliseRows, type Recogniser } from '../embed.js';
 import { faceChips } from './framing.js';
 import { describeFaces, earlyMap, embeddingSize, inputSize, type WeightOf } from './network.js';
 
@@ -107,7 +107,7 @@ export function openFaceApi(folder: string, device: Device): Recogniser {
   const center = centerOf(config, layout, values);
   // The network has no buffers: none is asked from the second vector.
   const run = device.compile((w: tf.Tensor1D, images: tf.Tensor4D) =>
-    describe(bind(layout, w, w, false), images),
+    describe(bind(layout, w, w, false), centered(images)),
   );
   const dimension = embeddingSize;
   const describeBatch: Network['describe'] = async (images, width, height) => {
