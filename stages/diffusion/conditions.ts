@@ -9,7 +9,8 @@
  * are where a conditional generator starts.
  */
 import * as tf from '@tensorflow/tfjs';
-import { dropout, linear } from '../tensors/layers.js';
+import { dropout } from '../tensors/functional.js';
+import { linear } from '../tensors/layers.js';
 import type { Scope } from '../tensors/network.js';
 
 export type Method = 'cemiface' | 'dcface' | 'unconditional';

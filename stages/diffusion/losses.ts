@@ -3,7 +3,7 @@
  * DCFace's time-dependent identity loss (Kim et al., CVPR 2023). Both are added to the error of the prediction.
  */
 import * as tf from '@tensorflow/tfjs';
-import { safeSqrt } from '../tensors/layers.js';
+import { safeSqrt } from '../tensors/functional.js';
 
 /** How alike two embeddings are: cosine, or Table 13's ablation with the Euclidean distance. */
 export type Similarity = 'cosine' | 'euclidean';

@@ -3,7 +3,7 @@
  * AdamW and the moving average.
  */
 import * as tf from '@tensorflow/tfjs';
-import { clipStraightThrough } from '../tensors/layers.js';
+import { clipStraightThrough } from '../tensors/functional.js';
 import { type Layout, valueAndGradient } from '../tensors/network.js';
 import { adamw, type AdamState, clipByGlobalNorm, ema, globalNorm } from '../tensors/optimisers.js';
 import { styleStatistics } from './conditions.js';

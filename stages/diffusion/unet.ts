@@ -6,15 +6,8 @@
  * UNet's weights. Images are NHWC in [-1, 1], any size; levels halve it, rounding up.
  */
 import * as tf from '@tensorflow/tfjs';
-import {
-  attention,
-  conv2d,
-  groupNorm,
-  groupNormAffine,
-  linear,
-  swish,
-  upsample2,
-} from '../tensors/layers.js';
+import { attention, groupNorm, swish, upsample2 } from '../tensors/functional.js';
+import { conv2d, groupNormAffine, linear } from '../tensors/layers.js';
 import type { Scope } from '../tensors/network.js';
 
 export interface UNetSettings {

@@ -5,7 +5,7 @@
  * No arc cosine is taken: cos(theta + a) = cos(theta) cos(a) - sin(theta) sin(a), whose gradient needs no 1 / sin(theta).
  */
 import * as tf from '@tensorflow/tfjs';
-import { l2normalise } from '../tensors/layers.js';
+import { l2normalise } from '../tensors/functional.js';
 import type { Scope } from '../tensors/network.js';
 
 export type Margin =

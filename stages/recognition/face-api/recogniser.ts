@@ -8,7 +8,7 @@ import { StageError } from '../../contract.js';
 import type { ModelProvenance } from '../../data/provenance.js';
 import { readSafetensors } from '../../data/safetensors.js';
 import type { Device } from '../../tensors/device.js';
-import { l2normalise } from '../../tensors/layers.js';
+import { l2normalise } from '../../tensors/functional.js';
 import {
   bind,
   fromNamed,

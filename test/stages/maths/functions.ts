@@ -9,6 +9,7 @@ import * as losses from '../../../stages/diffusion/losses.js';
 import * as schedule from '../../../stages/diffusion/schedule.js';
 import * as framing from '../../../stages/recognition/face-api/framing.js';
 import * as margins from '../../../stages/recognition/margins.js';
+import * as functional from '../../../stages/tensors/functional.js';
 import * as layers from '../../../stages/tensors/layers.js';
 import * as optimisers from '../../../stages/tensors/optimisers.js';
 import type { Case, Tensors } from './case.js';
@@ -19,6 +20,7 @@ import { marginCases, optimiserCases } from './training-cases.js';
 /** The modules whose every exported function must be in some case. */
 export const covered = {
   'stages/tensors/layers.ts': layers,
+  'stages/tensors/functional.ts': functional,
   'stages/tensors/optimisers.ts': optimisers,
   'stages/recognition/margins.ts': margins,
   'stages/recognition/face-api/framing.ts': framing,

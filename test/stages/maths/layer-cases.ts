@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import * as framing from '../../../stages/recognition/face-api/framing.js';
 import { residualBlock } from '../../../stages/recognition/face-api/network.js';
+import * as functional from '../../../stages/tensors/functional.js';
 import * as layers from '../../../stages/tensors/layers.js';
 import { type Case, scopeOf, type Tensors, u, unary } from './case.js';
 
@@ -40,9 +41,9 @@ export const layerCases: Case[] = [
   },
   {
     name: 'group_norm',
-    covers: [layers.groupNorm],
+    covers: [functional.groupNorm],
     inputs: { x: u([2, 5, 4, 4], -2, 2), gain: u([2, 1, 1, 4]), offset: u([2, 1, 1, 4]) },
-    run: (at) => ({ value: layers.groupNorm(at['x']!, 2, at['gain']!, at['offset']!) }),
+    run: (at) => ({ value: functional.groupNorm(at['x']!, 2, at['gain']!, at['offset']!) }),
   },
   {
     name: 'group_norm_affine',
@@ -84,32 +85,32 @@ export const layerCases: Case[] = [
     inputs: { x: u([3, 2, 2, 3]), 'l.weight': u([3]) },
     run: (at) => ({ value: layers.prelu(scopeOf(at), 'l', at['x']!) }),
   },
-  unary('silu', [3, 7], layers.swish, [layers.swish], [-6, 6]),
-  unary('upsample2', [3, 2, 3, 2], layers.upsample2, [layers.upsample2]),
+  unary('silu', [3, 7], functional.swish, [functional.swish], [-6, 6]),
+  unary('upsample2', [3, 2, 3, 2], functional.upsample2, [functional.upsample2]),
   {
     name: 'attention',
-    covers: [layers.attention],
+    covers: [functional.attention],
     inputs: { q: u([2, 3, 4], -2, 2), k: u([2, 5, 4], -2, 2), v: u([2, 5, 4]) },
-    run: ({ q, k, v }) => ({ value: layers.attention(q!, k!, v!, 2) }),
+    run: ({ q, k, v }) => ({ value: functional.attention(q!, k!, v!, 2) }),
   },
-  unary('l2_normalise', [3, 4], (x) => layers.l2normalise(x), [layers.l2normalise]),
-  unary('l2_normalise_first_axis', [3, 4], (x) => layers.l2normalise(x, 0), [layers.l2normalise]),
+  unary('l2_normalise', [3, 4], (x) => functional.l2normalise(x), [functional.l2normalise]),
+  unary('l2_normalise_first_axis', [3, 4], (x) => functional.l2normalise(x, 0), [functional.l2normalise]),
   {
     name: 'dropout',
-    covers: [layers.dropout],
+    covers: [functional.dropout],
     inputs: { x: u([4, 3]) },
     given: { chance: u([4, 3], 0, 1) },
     run: ({ x, chance }) => ({
-      value: layers.dropout(x!, tf.cast(tf.greater(chance!, 0.3), 'float32'), 0.7),
+      value: functional.dropout(x!, tf.cast(tf.greater(chance!, 0.3), 'float32'), 0.7),
     }),
   },
   {
-    ...unary('clip_straight_through', [12], (x) => layers.clipStraightThrough(x, -1, 1), [
-      layers.clipStraightThrough,
+    ...unary('clip_straight_through', [12], (x) => functional.clipStraightThrough(x, -1, 1), [
+      functional.clipStraightThrough,
     ]),
     stopped: { x: 'the clip passes the gradient through' },
   },
-  unary('safe_sqrt', [6], (x) => layers.safeSqrt(x), [layers.safeSqrt], [0.1, 2]),
+  unary('safe_sqrt', [6], (x) => functional.safeSqrt(x), [functional.safeSqrt], [0.1, 2]),
   // What tfjs has and the networks use as it is.
   unary('max_pool_3x3_stride_2', [2, 7, 7, 2], (x) => tf.maxPool(x as tf.Tensor4D, 3, 2, 'valid'), []),
   unary('average_pool_2x2', [2, 4, 6, 2], (x) => tf.avgPool(x as tf.Tensor4D, 2, 2, 'valid'), []),

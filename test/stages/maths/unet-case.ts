@@ -6,7 +6,7 @@ import type { FrozenRecogniser } from '../../../stages/diffusion/frozen-recognis
 import { generatorLayout, type GeneratorNetwork } from '../../../stages/diffusion/generator.js';
 import { NoiseSchedule, type Prediction, timeEmbedding } from '../../../stages/diffusion/schedule.js';
 import type { BatchTensors, Fixed, StepSettings } from '../../../stages/diffusion/train-step.js';
-import { l2normalise } from '../../../stages/tensors/layers.js';
+import { l2normalise } from '../../../stages/tensors/functional.js';
 
 export interface UNetCase {
   method: Method;

@@ -5,7 +5,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { openDevice, type Device } from '../../../stages/tensors/device.js';
-import { conv2d, groupNormAffine, linear, swish, upsample2 } from '../../../stages/tensors/layers.js';
+import { swish, upsample2 } from '../../../stages/tensors/functional.js';
+import { conv2d, groupNormAffine, linear } from '../../../stages/tensors/layers.js';
 import { bind, layoutOf, type Scope } from '../../../stages/tensors/network.js';
 import { Random } from '../../../stages/tensors/random.js';
 

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openDevice, type Device } from '../../../stages/tensors/device.js';
+import * as functional from '../../../stages/tensors/functional.js';
 import * as layers from '../../../stages/tensors/layers.js';
 import {
   bind,
@@ -17,7 +18,7 @@ import { Random } from '../../../stages/tensors/random.js';
 /** A small UNet-like network with everything in it that the real ones have; smooth, so that rounding does not flip units. */
 function network(s: Scope, x: tf.Tensor, condition: tf.Tensor): tf.Tensor {
   const stem = layers.batchNorm(s, 'bn', layers.conv2d(s, 'stem', x, 8, { bias: false }));
-  let h: tf.Tensor = layers.conv2d(s, 'down', layers.swish(layers.groupNormAffine(s, 'n1', stem, 4)), 8, {
+  let h: tf.Tensor = layers.conv2d(s, 'down', functional.swish(layers.groupNormAffine(s, 'n1', stem, 4)), 8, {
     stride: 2,
   });
   const [n, height, width, c] = h.shape as [number, number, number, number];
@@ -26,12 +27,12 @@ function network(s: Scope, x: tf.Tensor, condition: tf.Tensor): tf.Tensor {
     2,
     3,
   );
-  h = layers.groupNorm(h, 4, tf.add(scale!, 1), shift!);
+  h = functional.groupNorm(h, 4, tf.add(scale!, 1), shift!);
   const tokens = tf.reshape(h, [n, height * width, c]);
   const [k, v] = tf.split(layers.linear(s, 'kv', tokens, 2 * c), 2, 2);
-  h = tf.add(h, tf.reshape(layers.attention(layers.linear(s, 'q', tokens, c), k!, v!, 2), h.shape));
-  h = tf.concat([layers.upsample2(h), stem], 3);
-  return layers.conv2d(s, 'out', layers.swish(h), 3);
+  h = tf.add(h, tf.reshape(functional.attention(layers.linear(s, 'q', tokens, c), k!, v!, 2), h.shape));
+  h = tf.concat([functional.upsample2(h), stem], 3);
+  return layers.conv2d(s, 'out', functional.swish(h), 3);
 }
 
 const SHAPE = [2, 8, 8, 3];
