@@ -6,16 +6,13 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { addInBlocks, affineInBlocks, meanOverPixels } from './blocked-arithmetic.js';
+import { sameDims } from './graph.js';
 import { DATA_TYPE, FloatAttribute, type Attribute } from './onnx-encoder.js';
 import {
   axesOf,
   broadcast,
   fill,
-  inOrder,
   isRun,
-  lift,
-  physicalAxis,
-  reshape,
   runOf,
   scalarOf,
   sizeOf,
@@ -23,7 +20,7 @@ import {
   typedArray,
   type Dtype,
 } from './symbol.js';
-import { sameDims } from './graph.js';
+import { inOrder, lift, physicalAxis, reshape } from './views.js';
 
 /** The shape of two operands together, by the rule of NumPy. Throws where they do not fit. */
 export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {

@@ -4,7 +4,8 @@
  */
 import { BlockedImage, fillsBlocks, type ImageDims, intoBlocks, NCHWC, padded } from './blocked-image.js';
 import { sameDims } from './graph.js';
-import { axesOf, broadcast, imageAxes, inOrder, sizeOf, Symbolic } from './symbol.js';
+import { axesOf, broadcast, sizeOf, Symbolic } from './symbol.js';
+import { imageAxes, inOrder } from './views.js';
 
 /** The physical order of a logical NHWC image that lies as NCHW. */
 const NCHW: readonly number[] = [0, 3, 1, 2];

@@ -6,7 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import { Graph, sameDims } from './graph.js';
 import { traceKernels } from './kernels/index.js';
 import { placedError } from './stage-line.js';
-import { constantOf, fill, reshape, Symbolic, typedArray, type Dtype } from './symbol.js';
+import { constantOf, fill, Symbolic, typedArray, type Dtype } from './symbol.js';
+import { reshape } from './views.js';
 
 type Values = Float32Array | Int32Array | Uint8Array;
 

@@ -7,7 +7,8 @@ import { Graph, type Target, type TracedGraph } from './graph.js';
 import { encodeModel, type OnnxValue } from './onnx-encoder.js';
 import { leaves, mapLeaves } from './pytree.js';
 import { placedError } from './stage-line.js';
-import { runOf, standard, type Dtype } from './symbol.js';
+import { runOf, type Dtype } from './symbol.js';
+import { standard } from './views.js';
 import { type TraceBackend, traceBackend } from './trace-backend.js';
 
 /**

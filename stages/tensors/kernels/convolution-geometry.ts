@@ -1,6 +1,7 @@
 /** Where a convolution reads and what it writes, from tfjs' attributes, and how images and filters lie for it in memory. */
 import * as tf from '@tensorflow/tfjs';
-import { inOrder, Symbolic } from '../symbol.js';
+import { Symbolic } from '../symbol.js';
+import { inOrder } from '../views.js';
 import type { FilterRows } from './blocked-convolution.js';
 
 /** The physical order of a logical NHWC image that ONNX's convolutions and pools take. */

@@ -4,7 +4,8 @@
  */
 import { imageOf } from '../blocked-arithmetic.js';
 import { BlockedImage, intoBlocks } from '../blocked-image.js';
-import { inOrder, Symbolic } from '../symbol.js';
+import { Symbolic } from '../symbol.js';
+import { inOrder } from '../views.js';
 import {
   blockedConvolution,
   convolutionInBlocks,

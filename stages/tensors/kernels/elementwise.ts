@@ -1,6 +1,7 @@
 /** Kernels that work element by element, with broadcasting. */
 import { add, cast, elementwise, float, multiply } from '../arithmetic.js';
-import { broadcast, fill, reshape, scalarOf, type Dtype, type Symbolic } from '../symbol.js';
+import { broadcast, fill, scalarOf, type Dtype, type Symbolic } from '../symbol.js';
+import { reshape } from '../views.js';
 import { kernel, listKernel, type TraceKernel } from './kernel.js';
 
 /** tfjs' name -> ONNX's, where they mean the same. */

@@ -2,7 +2,8 @@
 import { slice } from '../arithmetic.js';
 import { fillsBlocks, fromBlocks, intoBlocks } from '../blocked-image.js';
 import { sameDims } from '../graph.js';
-import { axesOf, inOrder, reshape, Symbolic } from '../symbol.js';
+import { axesOf, Symbolic } from '../symbol.js';
+import { inOrder, reshape } from '../views.js';
 import {
   type ConvolutionAttributes,
   geometryOf,

@@ -1,7 +1,8 @@
 /** Kernels that pick or place by index. */
 import { cast, elementwise } from '../arithmetic.js';
 import { DATA_TYPE } from '../onnx-encoder.js';
-import { constantOf, fill, reshape, scalarOf, standard, Symbolic, type Dtype } from '../symbol.js';
+import { constantOf, fill, scalarOf, Symbolic, type Dtype } from '../symbol.js';
+import { reshape, standard } from '../views.js';
 import { kernel, type TraceKernel } from './kernel.js';
 import { plainAxis } from './shape.js';
 

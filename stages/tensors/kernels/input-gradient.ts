@@ -1,7 +1,8 @@
 /** The gradient of a convolution by its input. */
 import { slice } from '../arithmetic.js';
 import { sameDims } from '../graph.js';
-import { axesOf, inOrder, Symbolic } from '../symbol.js';
+import { axesOf, Symbolic } from '../symbol.js';
+import { inOrder } from '../views.js';
 import { blockedConvolution, type FilterRows, isWorthBlocks } from './blocked-convolution.js';
 import {
   attributesOf,

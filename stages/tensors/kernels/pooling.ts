@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import { scale } from '../arithmetic.js';
 import { imageOf } from '../blocked-arithmetic.js';
 import { BlockedImage, NCHWC } from '../blocked-image.js';
-import { fill, inOrder, Symbolic } from '../symbol.js';
+import { fill, Symbolic } from '../symbol.js';
+import { inOrder } from '../views.js';
 import { NCHW } from './convolution-geometry.js';
 import { kernel, type TraceKernel } from './kernel.js';
 

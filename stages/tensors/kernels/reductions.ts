@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { cast, multiply, reduce, written, type Reduction } from '../arithmetic.js';
 import { DATA_TYPE } from '../onnx-encoder.js';
-import { axesOf, inOrder, physicalAxis, standard, Symbolic } from '../symbol.js';
+import { axesOf, Symbolic } from '../symbol.js';
+import { inOrder, physicalAxis, standard } from '../views.js';
 import { LEAST_LENGTH } from '../tail.js';
 import { kernel, type TraceKernel } from './kernel.js';
 import { concatenate } from './shape.js';

@@ -2,19 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { slice, written } from '../arithmetic.js';
 import { joinBlocks } from '../blocked-arithmetic.js';
-import {
-  axesOf,
-  broadcast,
-  constantOf,
-  inOrder,
-  physicalAxis,
-  reshape,
-  scalarOf,
-  Symbolic,
-  transpose,
-  typedArray,
-  type Dtype,
-} from '../symbol.js';
+import { axesOf, broadcast, constantOf, scalarOf, Symbolic, typedArray, type Dtype } from '../symbol.js';
+import { inOrder, physicalAxis, reshape, transpose } from '../views.js';
 import type { Graph } from '../graph.js';
 import { kernel, listKernel, type TraceKernel } from './kernel.js';
 
