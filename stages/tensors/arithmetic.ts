@@ -1,26 +1,15 @@
 /**
- * Recording of elementwise operators, reductions, casts and slices on symbolic values, with the folding that keeps autodiff's
+ * Recording of elementwise operators and casts on symbolic values, with the folding that keeps autodiff's
  * graphs small: x * 0, x * 1, x + 0, products of constants, a multiplication by a cast mask.
  *
  * x * 0 folds to 0 also where x could be infinite or NaN: autodiff multiplies by zeros that mean "nothing flows here".
  */
 import * as tf from '@tensorflow/tfjs';
-import { addInBlocks, affineInBlocks, meanOverPixels } from './blocked-arithmetic.js';
+import { addInBlocks, affineInBlocks } from './blocked-arithmetic.js';
 import { sameDims } from './graph.js';
 import { DATA_TYPE, FloatAttribute, type Attribute } from './onnx-encoder.js';
-import {
-  axesOf,
-  broadcast,
-  fill,
-  isRun,
-  runOf,
-  scalarOf,
-  sizeOf,
-  Symbolic,
-  typedArray,
-  type Dtype,
-} from './symbol.js';
-import { inOrder, lift, physicalAxis, reshape } from './views.js';
+import { axesOf, broadcast, fill, scalarOf, sizeOf, Symbolic, typedArray, type Dtype } from './symbol.js';
+import { inOrder, lift } from './views.js';
 
 /** The shape of two operands together, by the rule of NumPy. Throws where they do not fit. */
 export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
@@ -197,118 +186,6 @@ export function cast(value: Symbolic, dtype: Dtype): Symbolic {
   const result = broadcast(converted, value.shape);
   if (value.dtype === 'bool') result.mask = value;
   return result;
-}
-
-/** ONNX's reductions that `reduce` records. */
-export type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
-
-/** A reduction over logical axes. Over a repeated axis a sum is a multiplication, and a mean or an extremum nothing. */
-export function reduce(
-  op: Reduction,
-  value: Symbolic,
-  axes: number | number[] | undefined,
-  keepDims: boolean,
-): Symbolic {
-  const over = tf.util.parseAxisParam((axes ?? null) as number[], value.shape);
-  const core = op === 'ReduceProd' ? written(value) : value.core;
-  const reduced = (shape: readonly number[]): number[] =>
-    shape.map((dim, axis) => (over.includes(axis) ? 1 : dim));
-  const long = over.filter((axis) => core.shape[axis] !== 1);
-  let result = core;
-  if (long.length > 0) {
-    const physical = long.map((axis) => physicalAxis(core, axis)).sort((a, b) => a - b);
-    const recorded = (): Symbolic => {
-      const name = core.graph.emit(op, [core.name, core.graph.int64(physical)], { keepdims: 1 });
-      return new Symbolic(core.graph, reduced(core.shape), core.dtype, name, core.order);
-    };
-    result =
-      (op === 'ReduceMean' ? meanOverPixels(core, long) : undefined) ??
-      sumOfProducts(op, core, long) ??
-      recorded();
-  }
-  if (op === 'ReduceSum') {
-    const repeats = sizeOf(over.map((axis) => value.shape[axis]! / core.shape[axis]!));
-    if (repeats !== 1) result = scale(result, repeats);
-  }
-  result = broadcast(result, reduced(value.shape));
-  return keepDims
-    ? result
-    : reshape(
-        result,
-        value.shape.filter((_, axis) => !over.includes(axis)),
-      );
-}
-
-/** With so many neighbours in a row, a product of a row and a column is faster than a product of maps and its sum. */
-const LEAST_ROW = 1024;
-/** With fewer rows there is too little to share among threads. */
-const LEAST_ROWS = 16;
-/** More are not needed, where there is a choice. */
-const MOST_ROWS = 64;
-
-/**
- * The sum or mean of a product of two maps as products of rows and columns, over those of the axes that lie last in memory: one pass over both, and
- * nothing written.
- * @returns with 1 for the axes; undefined where the value is no such product, or that is not faster
- */
-function sumOfProducts(op: Reduction, product: Symbolic, axes: readonly number[]): Symbolic | undefined {
-  const { graph, shape, dtype, order, factors } = product;
-  if (!factors || !graph.target.fused || (op !== 'ReduceSum' && op !== 'ReduceMean')) return undefined;
-  const last = order.findLastIndex((axis) => shape[axis] !== 1 && !axes.includes(axis));
-  const row = order.slice(last + 1);
-  let length = sizeOf(row.map((axis) => shape[axis]!));
-  let rows = product.size / length;
-  // The sum of all of it may be cut into any rows.
-  for (; last < 0 && rows < MOST_ROWS && length % 2 === 0; rows *= 2) length /= 2;
-  if (length < LEAST_ROW || rows < LEAST_ROWS) return undefined;
-  const [left, right] = factors.map((value) =>
-    graph.reshape(inOrder(value, order), product.physicalShape, [rows, 1, length]),
-  );
-  const name = graph.emit('FusedMatMul', [left!, right!], { transB: 1 }, 'com.microsoft');
-  const [dims, axesInOrder] =
-    last < 0 ? [[rows], [0]] : [shape.map((dim, axis) => (row.includes(axis) ? 1 : dim)), order];
-  const physical = axesInOrder.map((axis) => dims[axis]!);
-  const sums = new Symbolic(graph, dims, dtype, graph.reshape(name, [rows, 1, 1], physical), axesInOrder);
-  const sum =
-    last < 0
-      ? reshape(reduce('ReduceSum', sums, 0, false), Array<number>(product.rank).fill(1))
-      : reduce('ReduceSum', sums, [...axes], true);
-  return op === 'ReduceSum' ? sum : scale(sum, 1 / sizeOf(axes.map((axis) => shape[axis]!)));
-}
-
-/** The value with its broadcast written out. */
-export function written(value: Symbolic): Symbolic {
-  if (!value.base) return value;
-  return new Symbolic(value.graph, value.shape, value.dtype, value.name, value.order);
-}
-
-/** A box of the value; -1 in `size` means up to the end. */
-export function slice(value: Symbolic, begin: readonly number[], size: readonly number[]): Symbolic {
-  const shape = size.map((length, axis) => (length < 0 ? value.shape[axis]! - begin[axis]! : length));
-  if (sameDims(shape, value.shape)) return value;
-  const alone = value.cut?.(begin, shape);
-  if (alone) return alone;
-  if (value.rank === 1 && isRun(value, shape))
-    return runOf(value.graph, value.run.argument, value.run.offset + begin[0]!, shape);
-  if (value.base) {
-    const { base } = value;
-    const repeated = (axis: number): boolean => base.shape[axis] === 1;
-    const box = slice(
-      base,
-      begin.map((at, axis) => (repeated(axis) ? 0 : at)),
-      shape.map((length, axis) => (repeated(axis) ? 1 : length)),
-    );
-    return broadcast(box, shape);
-  }
-  const { graph } = value;
-  const cut = axesOf(value.rank).filter((axis) => shape[axis] !== value.shape[axis]);
-  const name = graph.emit('Slice', [
-    value.name,
-    graph.int64(cut.map((axis) => begin[axis]!)),
-    graph.int64(cut.map((axis) => begin[axis]! + shape[axis]!)),
-    graph.int64(cut.map((axis) => physicalAxis(value, axis))),
-  ]);
-  return new Symbolic(graph, shape, value.dtype, name, value.order);
 }
 
 /** A number as a float attribute of a node, where a bare one would be an integer. */

@@ -6,8 +6,8 @@
  * Batch norm and PReLU carry gradients written by hand: fewer passes over memory than autodiff's.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Init, Scope } from './network.js';
 import { groupNorm } from './functional.js';
+import type { Init, Scope } from './network.js';
 
 /** What a convolution may be told beside its channels. */
 export interface ConvolutionOptions {

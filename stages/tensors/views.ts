@@ -1,6 +1,6 @@
 /**
- * Other views of a symbolic value: its elements in another shape or another order of axes, and how they come to lie in a wanted
- * order.
+ * Other views of a symbolic value: its elements in another shape, another order of axes, or a box of them, and how they come to
+ * lie in a wanted order.
  *
  * The physical order being part of a value (symbol.ts), a transpose costs nothing, many reshapes cost nothing, and changes
  * between NHWC (tfjs) and NCHW (ONNX) cancel out; a Transpose node is recorded only where two layouts really meet.
@@ -161,4 +161,39 @@ function viewStrides(
     }
   }
   return axis < 0 ? out : undefined;
+}
+
+/** The value with its broadcast written out. */
+export function written(value: Symbolic): Symbolic {
+  if (!value.base) return value;
+  return new Symbolic(value.graph, value.shape, value.dtype, value.name, value.order);
+}
+
+/** A box of the value; -1 in `size` means up to the end. */
+export function slice(value: Symbolic, begin: readonly number[], size: readonly number[]): Symbolic {
+  const shape = size.map((length, axis) => (length < 0 ? value.shape[axis]! - begin[axis]! : length));
+  if (sameDims(shape, value.shape)) return value;
+  const alone = value.cut?.(begin, shape);
+  if (alone) return alone;
+  if (value.rank === 1 && isRun(value, shape))
+    return runOf(value.graph, value.run.argument, value.run.offset + begin[0]!, shape);
+  if (value.base) {
+    const { base } = value;
+    const repeated = (axis: number): boolean => base.shape[axis] === 1;
+    const box = slice(
+      base,
+      begin.map((at, axis) => (repeated(axis) ? 0 : at)),
+      shape.map((length, axis) => (repeated(axis) ? 1 : length)),
+    );
+    return broadcast(box, shape);
+  }
+  const { graph } = value;
+  const cut = axesOf(value.rank).filter((axis) => shape[axis] !== value.shape[axis]);
+  const name = graph.emit('Slice', [
+    value.name,
+    graph.int64(cut.map((axis) => begin[axis]!)),
+    graph.int64(cut.map((axis) => begin[axis]! + shape[axis]!)),
+    graph.int64(cut.map((axis) => physicalAxis(value, axis))),
+  ]);
+  return new Symbolic(graph, shape, value.dtype, name, value.order);
 }

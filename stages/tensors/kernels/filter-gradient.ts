@@ -1,9 +1,8 @@
 /** The gradient of a convolution by its filter. */
-import { slice } from '../arithmetic.js';
 import { fillsBlocks, fromBlocks, intoBlocks } from '../blocked-image.js';
 import { sameDims } from '../graph.js';
 import { axesOf, Symbolic } from '../symbol.js';
-import { inOrder, reshape } from '../views.js';
+import { inOrder, reshape, slice } from '../views.js';
 import {
   type ConvolutionAttributes,
   geometryOf,

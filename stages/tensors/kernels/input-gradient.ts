@@ -1,8 +1,7 @@
 /** The gradient of a convolution by its input. */
-import { slice } from '../arithmetic.js';
 import { sameDims } from '../graph.js';
 import { axesOf, Symbolic } from '../symbol.js';
-import { inOrder } from '../views.js';
+import { inOrder, slice } from '../views.js';
 import { blockedConvolution, type FilterRows, isWorthBlocks } from './blocked-convolution.js';
 import {
   attributesOf,

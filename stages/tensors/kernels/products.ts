@@ -1,8 +1,8 @@
 /** Matrix products. */
-import { broadcastShape, written } from '../arithmetic.js';
+import { broadcastShape } from '../arithmetic.js';
 import { sameDims } from '../graph.js';
 import { axesOf, sizeOf, Symbolic } from '../symbol.js';
-import { inOrder, lift, reshape, standard } from '../views.js';
+import { inOrder, lift, reshape, standard, written } from '../views.js';
 import { kernel, type TraceKernel } from './kernel.js';
 
 interface Operand {

@@ -1,9 +1,10 @@
 /** Kernels that reduce or normalise over axes. */
 import * as tf from '@tensorflow/tfjs';
-import { cast, multiply, reduce, written, type Reduction } from '../arithmetic.js';
+import { cast, multiply } from '../arithmetic.js';
+import { reduce, type Reduction } from '../reductions.js';
 import { DATA_TYPE } from '../onnx-encoder.js';
 import { axesOf, Symbolic } from '../symbol.js';
-import { inOrder, physicalAxis, standard } from '../views.js';
+import { inOrder, physicalAxis, standard, written } from '../views.js';
 import { LEAST_LENGTH } from '../tail.js';
 import { kernel, type TraceKernel } from './kernel.js';
 import { concatenate } from './shape.js';

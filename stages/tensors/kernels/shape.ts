@@ -1,9 +1,8 @@
 /** Kernels that move, cut, join or repeat, and compute nothing. */
 import * as tf from '@tensorflow/tfjs';
-import { slice, written } from '../arithmetic.js';
 import { joinBlocks } from '../blocked-arithmetic.js';
 import { axesOf, broadcast, constantOf, scalarOf, Symbolic, typedArray, type Dtype } from '../symbol.js';
-import { inOrder, physicalAxis, reshape, transpose } from '../views.js';
+import { inOrder, physicalAxis, reshape, slice, transpose, written } from '../views.js';
 import type { Graph } from '../graph.js';
 import { kernel, listKernel, type TraceKernel } from './kernel.js';
 
