@@ -10,7 +10,8 @@ import { StageError } from '../contract.js';
 import type { ModelProvenance } from '../data/provenance.js';
 import { type NamedTensor, readSafetensors, writeSafetensors } from '../data/safetensors.js';
 import { l2normalise } from '../tensors/functional.js';
-import { fromNamed, type Layout, layoutOf, type Scope } from '../tensors/network.js';
+import { fromNamed } from '../tensors/named-arrays.js';
+import { type Layout, layoutOf, type Scope } from '../tensors/network.js';
 import type { FaceApiConfig } from './face-api/recogniser.js';
 import { earlyFeatures, iresnet, type IResNetConfig } from './iresnet.js';
 

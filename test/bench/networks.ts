@@ -8,7 +8,8 @@ import type { NamedTensor } from '../../stages/data/safetensors.js';
 import { writeRecognition } from '../../stages/recognition/model.js';
 import { architectureOf, marginOf, type TrainSettings } from '../../stages/recognition/settings.js';
 import { type StepSettings, trainLayout } from '../../stages/recognition/train-step.js';
-import { initialBuffers, initialWeights, type Layout, toNamed } from '../../stages/tensors/network.js';
+import { toNamed } from '../../stages/tensors/named-arrays.js';
+import { initialBuffers, initialWeights, type Layout } from '../../stages/tensors/network.js';
 import { Random } from '../../stages/tensors/random.js';
 import { makeScratch } from './scratch.js';
 

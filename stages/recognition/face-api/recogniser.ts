@@ -9,14 +9,8 @@ import type { ModelProvenance } from '../../data/provenance.js';
 import { readSafetensors } from '../../data/safetensors.js';
 import type { Device } from '../../tensors/device.js';
 import { l2normalise } from '../../tensors/functional.js';
-import {
-  bind,
-  fromNamed,
-  type Layout,
-  layoutOf,
-  type NamedArray,
-  type Scope,
-} from '../../tensors/network.js';
+import { fromNamed, type NamedArray } from '../../tensors/named-arrays.js';
+import { bind, type Layout, layoutOf, type Scope } from '../../tensors/network.js';
 import { centered, embedderOf, type Network, normaliseRows, type Recogniser } from '../embed.js';
 import { faceChips } from './framing.js';
 import { describeFaces, earlyMap, embeddingSize, inputSize, type WeightOf } from './network.js';

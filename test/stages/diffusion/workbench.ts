@@ -7,7 +7,8 @@ import type { JsonObject, StageContext, StageDeclaration } from '../../../stages
 import { ImageSetWriter } from '../../../stages/data/image-set.js';
 import type { SetProvenance } from '../../../stages/data/provenance.js';
 import { classifierName, recogniserForward, writeRecognition } from '../../../stages/recognition/model.js';
-import { initialBuffers, initialWeights, toNamed } from '../../../stages/tensors/network.js';
+import { toNamed } from '../../../stages/tensors/named-arrays.js';
+import { initialBuffers, initialWeights } from '../../../stages/tensors/network.js';
 import { Random } from '../../../stages/tensors/random.js';
 
 export const size = 8;

@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { iresnet, type IResNetConfig } from '../../../stages/recognition/iresnet.js';
 import { classify, crossEntropy, type Margin } from '../../../stages/recognition/margins.js';
-import { fromNamed, layoutOf, type Layout, type Scope } from '../../../stages/tensors/network.js';
+import { fromNamed } from '../../../stages/tensors/named-arrays.js';
+import { layoutOf, type Layout, type Scope } from '../../../stages/tensors/network.js';
 import { fill, filled, fromTorch, reference } from '../recognition/reference.js';
 
 export const labels = ['plain', 'se'] as const;

@@ -16,7 +16,8 @@ import {
   writeRecognition,
 } from '../../../stages/recognition/model.js';
 import { type Device, openDevice } from '../../../stages/tensors/device.js';
-import { bind, initialBuffers, initialWeights, toNamed } from '../../../stages/tensors/network.js';
+import { toNamed } from '../../../stages/tensors/named-arrays.js';
+import { bind, initialBuffers, initialWeights } from '../../../stages/tensors/network.js';
 import { pattern, StageLab } from './stage-lab.js';
 
 const size = 16;

@@ -2,14 +2,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../../../stages/tensors/device.js';
+import { fromNamed, toNamed } from '../../../stages/tensors/named-arrays.js';
 import {
   bind,
   decayMaskOf,
-  fromNamed,
   initialBuffers,
   initialWeights,
   layoutOf,
-  toNamed,
   valueAndGradient,
   type Scope,
 } from '../../../stages/tensors/network.js';
