@@ -14,9 +14,9 @@ export interface DeadArraysParts {
 }
 
 /** So much more than after the last collection is worth another; where much is in use, half of that. */
-const worthBytes = 16 * 2 ** 20;
+const worthBytes = 4 * 2 ** 20;
 /** Collecting takes this share of the time at most. */
-const largestShare = 0.02;
+const largestShare = 0.01;
 
 export class DeadArrays {
   readonly #parts: DeadArraysParts;

@@ -8,7 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../contract.js';
-import { NpyRows, NpyWriter, readNpyAs, writeNpy } from './npy.js';
+import { npyHead, NpyRows, NpyWriter, readNpyAs, writeNpy } from './npy.js';
 import type { SetProvenance } from './provenance.js';
 
 export interface ImageSetInfo {
@@ -63,11 +63,11 @@ const shardBytes = 64 * 2 ** 20;
 
 export class ImageSet implements FaceDataset {
   #shards: { first: number; rows: NpyRows }[] = [];
+  #labels: Int32Array | undefined;
 
   private constructor(
     readonly folder: string,
     readonly info: ImageSetInfo,
-    readonly labels: Int32Array,
   ) {
     let first = 0;
     for (const { file, count } of info.shards) {
@@ -79,7 +79,9 @@ export class ImageSet implements FaceDataset {
       this.#shards.push({ first, rows });
       first += count;
     }
-    if (first !== info.count || labels.length !== info.count)
+    const { type, shape } = npyHead(this.#labelsFile);
+    if (type !== 'int32') throw new StageError(`${this.#labelsFile}: holds ${type}, not int32`);
+    if (first !== info.count || shape.length !== 1 || shape[0] !== info.count)
       throw new StageError(`${folder}: set.json, labels.npy and the shards disagree`);
   }
 
@@ -99,7 +101,16 @@ export class ImageSet implements FaceDataset {
     }
     if (info.format !== 'cemiflow-images/1')
       throw new StageError(`${folder}: its format is '${info.format}', not cemiflow-images/1`);
-    return new ImageSet(folder, info, readNpyAs(join(folder, 'labels.npy'), 'int32').data);
+    return new ImageSet(folder, info);
+  }
+
+  get #labelsFile(): string {
+    return join(this.folder, 'labels.npy');
+  }
+
+  /** Read when they are first asked for: threads that read images need none. */
+  get labels(): Int32Array {
+    return (this.#labels ??= readNpyAs(this.#labelsFile, 'int32').data);
   }
 
   get place(): DatasetPlace {

@@ -2,7 +2,7 @@
  * NumPy's .npy format, version 1.0, little-endian, C order: read whole, read some rows, write whole, or append rows.
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import { closeSync, fsyncSync, openSync, readSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, fsyncSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { StageError } from '../contract.js';
 
 export type NpyData = Float32Array | Float64Array | Int32Array | Uint8Array;
@@ -69,18 +69,38 @@ function parseHead(bytes: Buffer, file: string): Head {
 
 const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
-/** Reads a whole file. Throws StageError where it is not .npy, or shorter than its header says. */
+/** Type and shape of a file; the rest is not read. @throws StageError where it is not .npy */
+export function npyHead(file: string): Pick<Head, 'type' | 'shape'> {
+  const descriptor = openSync(file, 'r');
+  try {
+    return readHead(descriptor, file);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function readHead(descriptor: number, file: string): Head {
+  const head = Buffer.alloc(4096);
+  return parseHead(head.subarray(0, readSync(descriptor, head, 0, head.length, 0)), file);
+}
+
+/** Reads a whole file. @throws StageError where it is not .npy, or shorter than its header says */
 export function readNpy(file: string): NpyArray {
-  const bytes = readFileSync(file);
-  const { type, shape, offset } = parseHead(bytes, file);
-  const Type = constructors[type];
-  const size = product(shape) * Type.BYTES_PER_ELEMENT;
-  if (bytes.length < offset + size)
-    throw new StageError(`${file}: cut short: ${bytes.length - offset} of ${size} bytes of data`);
-  return {
-    shape,
-    data: new Type(bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + size)),
-  };
+  const descriptor = openSync(file, 'r');
+  try {
+    const { type, shape, offset } = readHead(descriptor, file);
+    const data = new constructors[type](product(shape));
+    const bytes = new Uint8Array(data.buffer);
+    let done = 0;
+    while (done < bytes.length) {
+      const got = readSync(descriptor, bytes, done, bytes.length - done, offset + done);
+      if (got === 0) throw new StageError(`${file}: cut short: ${done} of ${bytes.length} bytes of data`);
+      done += got;
+    }
+    return { shape, data };
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** As `readNpy`, and throws where the element type is another. */
@@ -97,8 +117,8 @@ export function readNpyAs<T extends NpyType>(
 export function writeNpy(file: string, data: NpyData, shape: readonly number[]): void {
   if (product(shape) !== data.length)
     throw new RangeError(`${file}: shape ${shape.join('x')} does not hold ${data.length} elements`);
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  writeFileSync(file, Buffer.concat([header(typeOf(data), shape), bytes]));
+  writeFileSync(file, header(typeOf(data), shape));
+  appendFileSync(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
 /** Appends rows of a fixed shape; `close` puts the row count into the header. */
@@ -153,9 +173,7 @@ export class NpyRows {
 
   constructor(readonly path: string) {
     this.#file = openSync(path, 'r');
-    const head = Buffer.alloc(4096);
-    const read = readSync(this.#file, head, 0, head.length, 0);
-    const { type, shape, offset } = parseHead(head.subarray(0, read), path);
+    const { type, shape, offset } = readHead(this.#file, path);
     if (type !== 'uint8') throw new StageError(`${path}: holds ${type}, not uint8`);
     this.#offset = offset;
     this.rows = shape[0] ?? 0;

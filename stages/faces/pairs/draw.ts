@@ -99,10 +99,10 @@ function deal(people: readonly (readonly number[])[], folds: number, seed: numbe
 
 /** One pair of each person in turn, so that those with many photographs do not crowd out the rest. */
 function drawMatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
-  // A thousand photographs of a person have half a million pairs: numbers, of which the first ones are kept, not pairs.
-  const ofEach = members.map(({ length }) =>
-    random.permutation((length * (length - 1)) / 2).slice(0, wanted),
-  );
+  // A thousand photographs of a person have half a million pairs: numbers, of which the first ones are kept, not pairs; and in one array.
+  const counts = members.map(({ length }) => (length * (length - 1)) / 2);
+  const order = new Int32Array(counts.reduce((most, count) => Math.max(most, count), 0));
+  const ofEach = counts.map((count) => random.permutation(count, order.subarray(0, count)).slice(0, wanted));
   const drawn: Pair[] = [];
   for (let round = 0; drawn.length < wanted; round++) {
     const some = ofEach.flatMap((pairs, i) =>

@@ -25,14 +25,14 @@ function steered(used: number) {
   return { state, lookAt };
 }
 
-test('16 MiB more than were left are collected, but not again within fifty times what that took', () => {
+test('4 MiB more than were left are collected, but not again within a hundred times what that took', () => {
   const { state, lookAt } = steered(8 * mebibyte);
-  expect(lookAt(23 * mebibyte)).toBe(0);
-  expect(lookAt(24 * mebibyte)).toBe(1);
-  state.clock = 509;
-  expect(lookAt(40 * mebibyte)).toBe(1);
-  state.clock = 510;
-  expect(lookAt(40 * mebibyte)).toBe(2);
+  expect(lookAt(11 * mebibyte)).toBe(0);
+  expect(lookAt(12 * mebibyte)).toBe(1);
+  state.clock = 1009;
+  expect(lookAt(20 * mebibyte)).toBe(1);
+  state.clock = 1010;
+  expect(lookAt(20 * mebibyte)).toBe(2);
 });
 
 test('where a gigabyte is in use, half of that must have come', () => {
@@ -44,7 +44,7 @@ test('where a gigabyte is in use, half of that must have come', () => {
 test('what V8 has collected itself counts from there', () => {
   const { lookAt } = steered(40 * mebibyte);
   expect(lookAt(10 * mebibyte)).toBe(0);
-  expect(lookAt(26 * mebibyte)).toBe(1);
+  expect(lookAt(15 * mebibyte)).toBe(1);
 });
 
 test('arrays that nobody holds any more are gone after a look', async () => {
