@@ -94,6 +94,8 @@ test('a set that disagrees with its set.json is refused, and so is a folder that
   const inside = writeImages(4);
   writeNpy(join(inside, 'labels.npy'), Int32Array.of(0), [1]);
   expect(() => ImageSet.open(inside)).toThrow(/disagree/);
+  writeNpy(join(inside, 'labels.npy'), Float32Array.of(0, 0, 1, 1), [4]);
+  expect(() => ImageSet.open(inside)).toThrow(/labels\.npy: holds float32, not int32/);
   expect(() => ImageSet.open(folder)).toThrow(/no image set/);
 });
 
