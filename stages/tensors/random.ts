@@ -186,9 +186,9 @@ export class Random {
     return target;
   }
 
-  /** The numbers 0..n-1 in random order (Fisher-Yates). @param order filled with them, [n] */
-  permutation(n: number, order = new Int32Array(n)): Int32Array {
-    for (let i = 0; i < n; i++) order[i] = i;
+  /** The numbers 0..n-1 in random order (Fisher-Yates). */
+  permutation(n: number): Int32Array {
+    const order = Int32Array.from({ length: n }, (_, i) => i);
     for (let i = n - 1; i > 0; i--) {
       const j = this.int(i + 1);
       const kept = order[i]!;

@@ -99,10 +99,8 @@ function deal(people: readonly (readonly number[])[], folds: number, seed: numbe
 
 /** One pair of each person in turn, so that those with many photographs do not crowd out the rest. */
 function drawMatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
-  // A thousand photographs of a person have half a million pairs: numbers, of which the first ones are kept, not pairs; and in one array.
-  const counts = members.map(({ length }) => (length * (length - 1)) / 2);
-  const order = new Int32Array(counts.reduce((most, count) => Math.max(most, count), 0));
-  const ofEach = counts.map((count) => random.permutation(count, order.subarray(0, count)).slice(0, wanted));
+  // Numbers of pairs, not pairs, and no more than are wanted: a thousand photographs of a person have half a million.
+  const ofEach = members.map(({ length }) => someOf((length * (length - 1)) / 2, wanted, random));
   const drawn: Pair[] = [];
   for (let round = 0; drawn.length < wanted; round++) {
     const some = ofEach.flatMap((pairs, i) =>
@@ -112,6 +110,14 @@ function drawMatched(members: readonly (readonly number[])[], wanted: number, ra
     drawn.push(...shuffle(some, random));
   }
   return drawn.slice(0, wanted);
+}
+
+/** `wanted` of the numbers 0 .. count - 1, all different, in random order; all of them where there are no more. */
+function someOf(count: number, wanted: number, random: Random): ArrayLike<number> {
+  if (count <= 4 * wanted) return random.permutation(count).slice(0, wanted);
+  const drawn = new Set<number>();
+  while (drawn.size < wanted) drawn.add(random.int(count));
+  return [...drawn];
 }
 
 /** The k-th of the pairs (0, 1), (0, 2), .. (1, 2), (1, 3), .. */

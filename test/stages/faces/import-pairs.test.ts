@@ -204,6 +204,17 @@ describe('draws pairs', () => {
     expect(new Set(everybody).size).toBe(everybody.length);
   });
 
+  test('none twice of people with hundreds of photographs, whose pairs are not listed', () => {
+    const all = people(400, 400, 400, 400);
+    const pairs = drawPairs(all, 2, 2000, 1, '');
+    const owner = ownerOf(all);
+    for (const { first, second, same } of pairs) expect(owner(first) === owner(second)).toBe(same);
+    expect(pairs.filter(({ same }) => same)).toHaveLength(4000);
+    expect(new Set(pairs.map(({ first, second }) => [first, second].sort((a, b) => a - b).join())).size).toBe(
+      8000,
+    );
+  });
+
   test('the same pairs from one seed, others from another', () => {
     const all = people(5, 5, 5, 5, 5, 5);
     expect(drawPairs(all, 3, 10, 7, '')).toEqual(drawPairs(all, 3, 10, 7, ''));
