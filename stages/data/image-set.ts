@@ -8,7 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../contract.js';
-import { npyHead, NpyRows, NpyWriter, readNpyAs, writeNpy } from './npy.js';
+import { npyShapeAs, NpyRows, NpyWriter, readNpyAs, writeNpy } from './npy.js';
 import type { SetProvenance } from './provenance.js';
 
 export interface ImageSetInfo {
@@ -79,8 +79,7 @@ export class ImageSet implements FaceDataset {
       this.#shards.push({ first, rows });
       first += count;
     }
-    const { type, shape } = npyHead(this.#labelsFile);
-    if (type !== 'int32') throw new StageError(`${this.#labelsFile}: holds ${type}, not int32`);
+    const shape = npyShapeAs(this.#labelsFile, 'int32');
     if (first !== info.count || shape.length !== 1 || shape[0] !== info.count)
       throw new StageError(`${folder}: set.json, labels.npy and the shards disagree`);
   }

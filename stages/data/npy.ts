@@ -2,7 +2,16 @@
  * NumPy's .npy format, version 1.0, little-endian, C order: read whole, read some rows, write whole, or append rows.
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import { appendFileSync, closeSync, fsyncSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { StageError } from '../contract.js';
 
 export type NpyData = Float32Array | Float64Array | Int32Array | Uint8Array;
@@ -69,38 +78,55 @@ function parseHead(bytes: Buffer, file: string): Head {
 
 const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
-/** Type and shape of a file; the rest is not read. @throws StageError where it is not .npy */
-export function npyHead(file: string): Pick<Head, 'type' | 'shape'> {
+function readHead(descriptor: number, file: string): Head {
+  const head = Buffer.alloc(4096);
+  return parseHead(head.subarray(0, readAll(descriptor, head, 0)), file);
+}
+
+/** @returns how many bytes were read: fewer where the file ends before */
+function readAll(descriptor: number, into: Uint8Array, at: number): number {
+  let done = 0;
+  while (done < into.length) {
+    const got = readSync(descriptor, into, done, into.length - done, at + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return done;
+}
+
+/** @throws StageError where the file is not .npy, or shorter than its header says */
+function openNpy<T>(file: string, use: (head: Head, descriptor: number) => T): T {
   const descriptor = openSync(file, 'r');
   try {
-    return readHead(descriptor, file);
+    const head = readHead(descriptor, file);
+    const size = product(head.shape) * constructors[head.type].BYTES_PER_ELEMENT;
+    const there = fstatSync(descriptor).size - head.offset;
+    if (there < size) throw new StageError(`${file}: cut short: ${there} of ${size} bytes of data`);
+    return use(head, descriptor);
   } finally {
     closeSync(descriptor);
   }
 }
 
-function readHead(descriptor: number, file: string): Head {
-  const head = Buffer.alloc(4096);
-  return parseHead(head.subarray(0, readSync(descriptor, head, 0, head.length, 0)), file);
+function checkType(found: NpyType, wanted: NpyType, file: string): void {
+  if (found !== wanted) throw new StageError(`${file}: holds ${found}, not ${wanted}`);
+}
+
+/** The shape of a file's array, which is not read. @throws StageError as `readNpyAs` */
+export function npyShapeAs(file: string, wanted: NpyType): number[] {
+  return openNpy(file, ({ type, shape }) => {
+    checkType(type, wanted, file);
+    return shape;
+  });
 }
 
 /** Reads a whole file. @throws StageError where it is not .npy, or shorter than its header says */
 export function readNpy(file: string): NpyArray {
-  const descriptor = openSync(file, 'r');
-  try {
-    const { type, shape, offset } = readHead(descriptor, file);
+  return openNpy(file, ({ type, shape, offset }, descriptor) => {
     const data = new constructors[type](product(shape));
-    const bytes = new Uint8Array(data.buffer);
-    let done = 0;
-    while (done < bytes.length) {
-      const got = readSync(descriptor, bytes, done, bytes.length - done, offset + done);
-      if (got === 0) throw new StageError(`${file}: cut short: ${done} of ${bytes.length} bytes of data`);
-      done += got;
-    }
+    readAll(descriptor, new Uint8Array(data.buffer), offset);
     return { shape, data };
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }
 
 /** As `readNpy`, and throws where the element type is another. */
@@ -109,8 +135,7 @@ export function readNpyAs<T extends NpyType>(
   type: T,
 ): NpyArray<InstanceType<(typeof constructors)[T]>> {
   const array = readNpy(file);
-  const found = typeOf(array.data);
-  if (found !== type) throw new StageError(`${file}: holds ${found}, not ${type}`);
+  checkType(typeOf(array.data), type, file);
   return array as NpyArray<InstanceType<(typeof constructors)[T]>>;
 }
 
@@ -174,7 +199,7 @@ export class NpyRows {
   constructor(readonly path: string) {
     this.#file = openSync(path, 'r');
     const { type, shape, offset } = readHead(this.#file, path);
-    if (type !== 'uint8') throw new StageError(`${path}: holds ${type}, not uint8`);
+    checkType(type, 'uint8', path);
     this.#offset = offset;
     this.rows = shape[0] ?? 0;
     this.stride = product(shape.slice(1));
@@ -182,19 +207,9 @@ export class NpyRows {
 
   /** Copies rows [row, row + count) into `into` at byte `at`. */
   read(row: number, count: number, into: Uint8Array, at: number): void {
-    let done = 0;
     const length = count * this.stride;
-    while (done < length) {
-      const got = readSync(
-        this.#file,
-        into,
-        at + done,
-        length - done,
-        this.#offset + row * this.stride + done,
-      );
-      if (got === 0) throw new StageError(`${this.path}: cut short at row ${row} of ${this.rows}`);
-      done += got;
-    }
+    if (readAll(this.#file, into.subarray(at, at + length), this.#offset + row * this.stride) < length)
+      throw new StageError(`${this.path}: cut short at row ${row} of ${this.rows}`);
   }
 
   close(): void {

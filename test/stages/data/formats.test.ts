@@ -96,6 +96,9 @@ test('a set that disagrees with its set.json is refused, and so is a folder that
   expect(() => ImageSet.open(inside)).toThrow(/disagree/);
   writeNpy(join(inside, 'labels.npy'), Float32Array.of(0, 0, 1, 1), [4]);
   expect(() => ImageSet.open(inside)).toThrow(/labels\.npy: holds float32, not int32/);
+  writeNpy(join(inside, 'labels.npy'), Int32Array.of(0, 0, 1, 1), [4]);
+  truncateSync(join(inside, 'labels.npy'), 140);
+  expect(() => ImageSet.open(inside)).toThrow(/labels\.npy: cut short: 12 of 16 bytes/);
   expect(() => ImageSet.open(folder)).toThrow(/no image set/);
 });
 
