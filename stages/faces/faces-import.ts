@@ -103,8 +103,8 @@ class Uses {
     this.#of = new Uint8Array(photos);
   }
 
-  put(photos: readonly number[], use: Use): void {
-    photos.forEach((photo) => (this.#of[photo] = this.#of[photo]! | Uses.#bits[use]));
+  put(photos: Iterable<number>, use: Use): void {
+    for (const photo of photos) this.#of[photo] = this.#of[photo]! | Uses.#bits[use];
   }
 
   has(photo: number, use: Use): boolean {
@@ -159,7 +159,7 @@ async function look(
   sharp.concurrency(context.threads);
   const stride = settings.size ** 2 * 3;
   if (settings.align !== 'detect') {
-    const store = new LookedStore(context.checkpoint, stride, 'no device');
+    const store = new LookedStore(context.checkpoint, total, stride, 'no device');
     await lookAtAll(folder, found.photos, settings, undefined, store, context.signal, (done) =>
       context.progress(done, total),
     );
@@ -168,7 +168,7 @@ async function look(
   const { openDevice } = await import('../tensors/device.js');
   const { openFaceNetworks } = await import('./import/networks.js');
   const device = await openDevice(context.device, { threads: context.threads });
-  const store = new LookedStore(context.checkpoint, stride, device.name);
+  const store = new LookedStore(context.checkpoint, total, stride, device.name);
   if (store.count > 0) context.log(`${store.count} of ${total} pictures were done by an earlier attempt`);
   const networks = await openFaceNetworks(device);
   try {
@@ -187,10 +187,16 @@ const countSights = (store: LookedStore): string => {
   return [...counts].map(([sight, count]) => `${count} ${sight.replaceAll('_', ' ')}`).join(', ');
 };
 
+/** Both are in the order of the identities, so that a person's photographs lie together. */
 function peopleOf({ photos, identities }: PhotoFolder, store: LookedStore): Person[] {
-  const own = new Map<string, number[]>(identities.map((name) => [name, []]));
-  for (let i = 0; i < photos.length; i++) if (store.isUsable(i)) own.get(photos.identity(i))!.push(i);
-  return [...own].map(([name, indexes]) => ({ name, photos: indexes }));
+  const usable = new Int32Array(store.usable);
+  let [photo, count] = [0, 0];
+  return identities.map((name) => {
+    const first = count;
+    for (; photo < photos.length && photos.identity(photo) === name; photo++)
+      if (store.isUsable(photo)) usable[count++] = photo;
+    return { name, photos: usable.subarray(first, count) };
+  });
 }
 
 function pairsOf(
@@ -224,9 +230,12 @@ function writePeople(
   provenance: (delivered: SetProvenance['delivered']) => SetProvenance,
 ): number {
   const writer = ImageSetWriter.open(folder, { width: size, height: size });
+  const pixels = new Uint8Array(together * store.stride);
   people.forEach(({ photos }, label) => {
-    for (let from = 0; from < photos.length; from += together)
-      writer.add(store.read(photos.slice(from, from + together)), label);
+    for (let from = 0; from < photos.length; from += together) {
+      const some = photos.subarray(from, from + together);
+      writer.add(store.read(some, pixels.subarray(0, some.length * store.stride)), label);
+    }
   });
   writer.finish({
     names: people.map(({ name }) => name),

@@ -4,9 +4,10 @@
  * is passed over; files beside the people's folders are listed, not used.
  */
 import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { StageError } from '../../contract.js';
+import { naturalOrder, naturalOrderInFolder } from './natural-order.js';
 import { PhotoList } from './photo-list.js';
 
 export interface PhotoFolder {
@@ -28,7 +29,7 @@ const layout = 'Give a folder that holds one folder of photographs per person: F
 /** Windows' and macOS' own files, and those of network storage. */
 const leftBehind = new Set(['thumbs.db', 'ehthumbs.db', 'desktop.ini', '__macosx', '@eadir']);
 
-const documents = /\.(txt|md|csv|tsv|json|xml|html?|pdf|mat)$|\/(readme|licen[cs]e)$/i;
+const documents = /\.(txt|md|csv|tsv|json|xml|html?|pdf|mat)$|^(readme|licen[cs]e)$/i;
 
 /**
  * @param person which folder is the person, where folders lie in folders: the `first` below FOLDER, or the `last`, that holds the file
@@ -45,15 +46,15 @@ export async function findPhotos(
   if (!kind.isDirectory()) throw new StageError(`photos: ${shownAs} is a file, not a folder`, layout);
   const walk = new Walk(folder);
   let top = await walk.look('');
-  const stray = [...top.files];
+  let stray = top.files;
   const remarks: string[] = [];
   if (top.folders.length === 1) {
     const inner = await walk.collectionIn(top.folders[0]!);
     if (inner) {
       remarks.push(
-        `${shownAs} holds one folder, and the ${inner.folders.length} folders in ${inner.folder} are taken for people`,
+        `${shownAs} holds one folder, and the ${inner.folders.length} folders in ${inner.path} are taken for people`,
       );
-      stray.push(...inner.files);
+      stray = stray.concat(inner.files.map((name) => pathIn(inner.path, name)));
       top = inner;
     }
   }
@@ -61,15 +62,15 @@ export async function findPhotos(
   const found = new PhotoList();
   const empty: string[] = [];
   const nested: { folder: string; owner: string }[] = [];
-  for (const one of top.folders) {
-    const files = await walk.filesBelow(one);
-    if (files.length === 0) empty.push(posix.basename(one));
-    for (const file of files) {
-      const owner = person === 'first' ? one : posix.dirname(file);
-      const holder = posix.dirname(file);
-      if (holder !== one && nested.at(-1)?.folder !== holder) nested.push({ folder: holder, owner: one });
-      found.add(file, owner, posix.basename(owner));
+  for (const name of top.folders) {
+    const one = pathIn(top.path, name);
+    const before = found.length;
+    for await (const { path, files } of walk.foldersWithFiles(one)) {
+      if (path !== one) nested.push({ folder: path, owner: one });
+      const owner = person === 'first' ? one : path;
+      found.add({ path, owner, identity: posix.basename(owner) }, files);
     }
+    if (found.length === before) empty.push(name);
   }
   if (nested.length > 0) {
     const { folder: deep, owner } = nested[0]!;
@@ -95,63 +96,70 @@ export async function findPhotos(
     identities,
     empty,
     stray,
-    passedOver: walk.passedOver.size,
+    passedOver: walk.passedOver,
     remarks,
   };
 }
 
-/** Paths in and out are relative to the root, with '/'. Links are followed: collections are often made of them. */
+/** What a folder holds, by name, in the order of the paths. */
+interface Listing {
+  /** Inside the root, with '/'; empty for the root itself. */
+  path: string;
+  files: string[];
+  folders: string[];
+}
+
+const pathIn = (folder: string, name: string) => (folder === '' ? name : `${folder}/${name}`);
+
+/** Entries that are asked of the system at a time. */
+const entriesTogether = 256;
+
+/** Looks into the folders of a tree. Links are followed: collections are often made of them. */
 class Walk {
-  readonly passedOver = new Set<string>();
+  /** Hidden files and folders of each folder that has some. */
+  readonly #hidden = new Map<string, number>();
 
   constructor(readonly root: string) {}
 
-  async look(folder: string): Promise<{ files: string[]; folders: string[] }> {
-    const files: string[] = [];
-    const folders: string[] = [];
-    for (const entry of await readdir(join(this.root, folder), { withFileTypes: true })) {
-      if (entry.name.startsWith('.') || leftBehind.has(entry.name.toLowerCase()))
-        this.passedOver.add(posix.join(folder, entry.name));
-      else ((await this.#isFolder(folder, entry)) ? folders : files).push(posix.join(folder, entry.name));
+  get passedOver(): number {
+    return [...this.#hidden.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  async look(path: string): Promise<Listing> {
+    const listing: Listing = { path, files: [], folders: [] };
+    let hidden = 0;
+    for await (const entry of await opendir(join(this.root, path), { bufferSize: entriesTogether })) {
+      if (entry.name.startsWith('.') || leftBehind.has(entry.name.toLowerCase())) hidden++;
+      else ((await this.#isFolder(path, entry)) ? listing.folders : listing.files).push(entry.name);
     }
-    return { files: files.sort(naturalOrder), folders: folders.sort(naturalOrder) };
+    if (hidden > 0) this.#hidden.set(path, hidden);
+    const order = path === '' ? naturalOrder : naturalOrderInFolder;
+    listing.files.sort(order);
+    listing.folders.sort(order);
+    return listing;
   }
 
   /**
    * An unpacked archive is often a folder that holds nothing but the collection, and a text about it: that one, or one
    * in it; undefined where the folder is a person's.
    */
-  async collectionIn(
-    folder: string,
-  ): Promise<{ folder: string; files: string[]; folders: string[] } | undefined> {
-    const inner = await this.look(folder);
-    if (!inner.files.every((file) => documents.test(file)) || inner.folders.length === 0) return undefined;
-    return inner.folders.length === 1 ? this.collectionIn(inner.folders[0]!) : { folder, ...inner };
+  async collectionIn(path: string): Promise<Listing | undefined> {
+    const inner = await this.look(path);
+    if (!inner.files.every((name) => documents.test(name)) || inner.folders.length === 0) return undefined;
+    return inner.folders.length === 1 ? this.collectionIn(pathIn(path, inner.folders[0]!)) : inner;
   }
 
-  async filesBelow(folder: string): Promise<string[]> {
-    const { files, folders } = await this.look(folder);
-    for (const inner of folders) files.push(...(await this.filesBelow(inner)));
-    return files;
+  /** The folder, and those below it, that hold files. */
+  async *foldersWithFiles(path: string): AsyncGenerator<Listing> {
+    const listing = await this.look(path);
+    if (listing.files.length > 0) yield listing;
+    for (const inner of listing.folders) yield* this.foldersWithFiles(pathIn(path, inner));
   }
 
-  async #isFolder(folder: string, entry: Dirent): Promise<boolean> {
+  async #isFolder(path: string, entry: Dirent): Promise<boolean> {
     if (!entry.isSymbolicLink()) return entry.isDirectory();
     // A link to nowhere is a file that cannot be read, and is told as one.
-    const target = await stat(join(this.root, folder, entry.name)).catch(() => undefined);
+    const target = await stat(join(this.root, path, entry.name)).catch(() => undefined);
     return target?.isDirectory() ?? false;
   }
-}
-
-/** `2.pgm` before `10.pgm`: runs of digits compare as numbers, all else by code unit, the same on every machine. */
-export function naturalOrder(a: string, b: string): number {
-  const parts = (text: string) => text.match(/\d+|\D+/g) ?? [];
-  const [left, right] = [parts(a), parts(b)];
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [x, y] = [left[i]!, right[i]!];
-    const numbers = /^\d/.test(x) && /^\d/.test(y);
-    const order = numbers ? Number(x) - Number(y) : x < y ? -1 : x > y ? 1 : 0;
-    if (order !== 0) return order;
-  }
-  return left.length - right.length || (a < b ? -1 : a > b ? 1 : 0);
 }

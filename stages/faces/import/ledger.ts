@@ -230,20 +230,23 @@ const cell = (value: string | number | undefined): string => {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
-const pieceLetters = 2 ** 16;
+const pieceBytes = 2 ** 16;
 
 /** Written in pieces, and whole when it is disposed of. */
 class TextFile implements Disposable {
   readonly #file: number;
-  #pending = '';
+  readonly #piece = Buffer.alloc(pieceBytes);
+  #filled = 0;
 
   constructor(path: string) {
     this.#file = openSync(path, 'w');
   }
 
   write(text: string): void {
-    this.#pending += text;
-    if (this.#pending.length >= pieceLetters) this.#flush();
+    const most = 3 * text.length; // bytes of UTF-8
+    if (this.#filled + most > pieceBytes) this.#flush();
+    if (most > pieceBytes) this.#append(Buffer.from(text));
+    else this.#filled += this.#piece.write(text, this.#filled);
   }
 
   [Symbol.dispose](): void {
@@ -252,8 +255,11 @@ class TextFile implements Disposable {
   }
 
   #flush(): void {
-    const bytes = Buffer.from(this.#pending);
+    this.#append(this.#piece.subarray(0, this.#filled));
+    this.#filled = 0;
+  }
+
+  #append(bytes: Uint8Array): void {
     for (let from = 0; from < bytes.length;) from += writeSync(this.#file, bytes, from);
-    this.#pending = '';
   }
 }

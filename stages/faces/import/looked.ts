@@ -41,38 +41,49 @@ export interface Looked {
   border?: number;
 }
 
-/** By number: what is kept of a photograph in memory is a byte, and the row of its pixels. */
+/** By number: what is kept of a photograph in memory is a byte. */
 const sights: readonly Sight[] = [
   'face', 'centre_crop', 'as_it_is', 'no_face', 'too_small', 'no_picture', 'unsupported', 'damaged',
 ]; // prettier-ignore
 export const usable: readonly Sight[] = ['face', 'centre_crop', 'as_it_is'];
 const isUsable = ({ sight }: Looked): boolean => usable.includes(sight);
+const usableNumbers = Uint8Array.from(sights, (sight) => Number(usable.includes(sight)));
+
+/** Photographs of which it is known together how many before them have pixels. */
+const counted = 64;
 
 /** Less work than this is done again rather than made to last: two waits for the disk cost as much as some small pictures. */
 const savingMilliseconds = 1000;
 
+const pieceBytes = 2 ** 16;
+
 export class LookedStore {
-  #sights = new Uint8Array(1024);
-  /** Row of each photograph's pixels; -1 where it has none. */
-  #rows = new Int32Array(1024);
+  readonly #sights: Uint8Array;
+  /** Rows of pixels before each `counted` photographs. */
+  readonly #rowsBefore: Uint32Array;
   #count = 0;
   #used = 0;
   readonly #pixelFile: string;
   readonly #lineFile: string;
-  /** Of batches whose crops are written, and not yet known to last. */
-  #unsaved: string[] = [];
+  /** Lines of batches whose crops are written, and not yet known to last: bytes, as strings that wait so long would become V8's old garbage. */
+  #unsaved = Buffer.alloc(pieceBytes);
+  #unsavedBytes = 0;
   #saved = performance.now();
 
   /**
    * @param folder the stage's checkpoint
+   * @param photos how many there are to be looked at
    * @param stride bytes of a crop
    * @param made   what rows depend on beside the stage's key (the device): other rows are thrown away
    */
   constructor(
     folder: string,
+    photos: number,
     readonly stride: number,
     made: string,
   ) {
+    this.#sights = new Uint8Array(photos);
+    this.#rowsBefore = new Uint32Array(Math.ceil(photos / counted));
     this.#pixelFile = join(folder, 'crops.bin');
     this.#lineFile = join(folder, 'looked.jsonl');
     const head = `${JSON.stringify({ made })}\n`;
@@ -105,7 +116,7 @@ export class LookedStore {
 
   /** Whether it has pixels. */
   isUsable(photo: number): boolean {
-    return this.#rows[photo]! >= 0;
+    return photo < this.#count && usableNumbers[this.#sights[photo]!] === 1;
   }
 
   /** Keeps a batch; now and then, and by `save`, what is kept so far is made to outlast this process. */
@@ -113,19 +124,26 @@ export class LookedStore {
     const crops = batch.flatMap(({ crop }) => (crop ? [crop] : []));
     write(this.#pixelFile, Buffer.concat(crops), 'a', false);
     const looked = batch.map((one) => one.looked);
-    this.#unsaved.push(`${JSON.stringify(looked)}\n`);
+    this.#keep(`${JSON.stringify(looked)}\n`);
     this.#remember(looked);
     if (performance.now() - this.#saved > savingMilliseconds) this.save();
   }
 
   /** Crops first, so that no line speaks of pixels that are not there. */
   save(): void {
-    if (this.#unsaved.length > 0) {
+    if (this.#unsavedBytes > 0) {
       write(this.#pixelFile, '', 'a');
-      write(this.#lineFile, this.#unsaved.join(''), 'a');
-      this.#unsaved = [];
+      write(this.#lineFile, this.#unsaved.subarray(0, this.#unsavedBytes), 'a');
+      this.#unsavedBytes = 0;
     }
     this.#saved = performance.now();
+  }
+
+  #keep(line: string): void {
+    const end = this.#unsavedBytes + Buffer.byteLength(line);
+    if (end > this.#unsaved.length) this.#unsaved = Buffer.concat([this.#unsaved], 2 * end);
+    this.#unsaved.write(line, this.#unsavedBytes);
+    this.#unsavedBytes = end;
   }
 
   /** What is known of each photograph, in order, from the disk. */
@@ -136,56 +154,54 @@ export class LookedStore {
     for (const line of lines) yield* JSON.parse(line) as Looked[];
   }
 
-  /** Pixels of these photographs, uint8 [photos.length, stride]. */
-  read(photos: readonly number[]): Uint8Array {
-    const pixels = new Uint8Array(photos.length * this.stride);
+  /** Pixels of these photographs, uint8 [photos.length, stride]. @param into filled with them, where given */
+  read(photos: ArrayLike<number>, into?: Uint8Array): Uint8Array {
+    const pixels = into ?? new Uint8Array(photos.length * this.stride);
     const file = openSync(this.#pixelFile, 'r');
     try {
-      photos.forEach((photo, i) => {
-        const row = this.#rows[photo]!;
-        if (row < 0) throw new RangeError(`photograph ${photo} has no pixels`);
-        readSync(file, pixels, i * this.stride, this.stride, row * this.stride);
-      });
+      for (let i = 0; i < photos.length; i++)
+        readSync(file, pixels, i * this.stride, this.stride, this.#rowOf(photos[i]!) * this.stride);
     } finally {
       closeSync(file);
     }
     return pixels;
   }
 
+  #rowOf(photo: number): number {
+    if (!this.isUsable(photo)) throw new RangeError(`photograph ${photo} has no pixels`);
+    let row = this.#rowsBefore[Math.floor(photo / counted)]!;
+    for (let i = photo - (photo % counted); i < photo; i++) row += usableNumbers[this.#sights[i]!]!;
+    return row;
+  }
+
   /** @returns false, and remembers nothing, where the pixels there are do not reach so far. @param pixels bytes */
   #remember(batch: readonly Looked[], pixels = Infinity): boolean {
     if ((this.#used + batch.filter(isUsable).length) * this.stride > pixels) return false;
     for (const looked of batch) {
-      if (this.#count === this.#sights.length) {
-        const [sights, rows] = [this.#sights, this.#rows];
-        this.#sights = new Uint8Array(2 * this.#count);
-        this.#rows = new Int32Array(2 * this.#count);
-        this.#sights.set(sights);
-        this.#rows.set(rows);
-      }
-      this.#sights[this.#count] = sights.indexOf(looked.sight);
-      this.#rows[this.#count++] = isUsable(looked) ? this.#used++ : -1;
+      if (this.#count % counted === 0) this.#rowsBefore[this.#count / counted] = this.#used;
+      this.#sights[this.#count++] = sights.indexOf(looked.sight);
+      if (isUsable(looked)) this.#used++;
     }
     return true;
   }
 }
 
-const pieceBytes = 2 ** 16;
-
 /** With their line feeds; what follows the last one was torn off by a kill. */
 function* wholeLines(path: string): Generator<string> {
   const file = openSync(path, 'r');
   try {
-    let rest = Buffer.alloc(0);
+    let piece = Buffer.alloc(pieceBytes);
+    /** Bytes in it, of a line that has not ended. */
+    let begun = 0;
     for (;;) {
-      const piece = Buffer.alloc(pieceBytes);
-      const got = readSync(file, piece);
-      if (got === 0) return;
-      rest = Buffer.concat([rest, piece.subarray(0, got)]);
+      if (begun === piece.length) piece = Buffer.concat([piece], 2 * begun);
+      const end = begun + readSync(file, piece, begun, piece.length - begun, null);
+      if (end === begun) return;
       let from = 0;
-      for (let feed; (feed = rest.indexOf(0x0a, from)) >= 0; from = feed + 1)
-        yield rest.toString('utf8', from, feed + 1);
-      rest = rest.subarray(from);
+      for (let feed; (feed = piece.subarray(0, end).indexOf(0x0a, from)) >= 0; from = feed + 1)
+        yield piece.toString('utf8', from, feed + 1);
+      piece.copyWithin(0, from, end);
+      begun = end - from;
     }
   } finally {
     closeSync(file);

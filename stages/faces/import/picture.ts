@@ -94,9 +94,11 @@ async function pixels(image: Sharp): Promise<Picture> {
   return { width: info.width, height: info.height, data: rgb };
 }
 
+let sharpModule: Promise<typeof import('sharp')> | undefined;
+
 /** Native code of 20 MB: loaded where a picture is read, not where a stage is listed. */
 async function loadSharp(): Promise<typeof import('sharp').default> {
-  return (await import('sharp')).default;
+  return (await (sharpModule ??= import('sharp'))).default;
 }
 
 const firstLine = (error: unknown) =>

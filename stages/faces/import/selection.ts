@@ -5,7 +5,7 @@ import { Random } from '../../tensors/random.js';
 /** A person's usable pictures, indexes into the photographs, in order. */
 export interface Person {
   name: string;
-  photos: readonly number[];
+  photos: Int32Array;
 }
 
 export interface Rules {
@@ -39,7 +39,7 @@ export function select(people: readonly Person[], rules: Rules): Selection {
   const { minImages, maxImages, split, shareIdentities, seed } = rules;
   // By number, counted from 1: a byte each.
   const left = new Uint8Array(1 + people.reduce((last, { photos }) => Math.max(last, photos.at(-1) ?? 0), 0));
-  const leave = (photos: readonly number[], why: LeftOut) =>
+  const leave = (photos: Int32Array, why: LeftOut) =>
     photos.forEach((photo) => (left[photo] = 1 + leftOut.indexOf(why)));
 
   const kept = people
@@ -50,9 +50,10 @@ export function select(people: readonly Person[], rules: Rules): Selection {
     .map((person): Person => {
       if (maxImages === 0 || person.photos.length <= maxImages) return person;
       const order = new Random(seed, 'images of a person', person.name).permutation(person.photos.length);
-      const extra = new Set(Array.from(order.slice(maxImages), (i) => person.photos[i]!));
-      leave([...extra], 'over_maximum');
-      return { ...person, photos: person.photos.filter((photo) => !extra.has(photo)) };
+      const extra = order.slice(maxImages).map((i) => person.photos[i]!);
+      leave(extra, 'over_maximum');
+      const kept = order.slice(0, maxImages).map((i) => person.photos[i]!);
+      return { ...person, photos: kept.sort() };
     });
   if (kept.length === 0)
     throw new StageError(
@@ -80,7 +81,7 @@ export function select(people: readonly Person[], rules: Rules): Selection {
       person.photos.filter((photo) => photo !== chosen),
       'spare_inquiry',
     );
-    return { ...person, photos: [chosen] };
+    return { ...person, photos: Int32Array.of(chosen) };
   });
   const order = new Map(kept.map((person, i) => [person.name, i]));
   const sorted = (some: Person[]) => some.sort((a, b) => order.get(a.name)! - order.get(b.name)!);

@@ -7,7 +7,7 @@ import { Random } from '../../tensors/random.js';
 import type { ListedPair } from './pair.js';
 
 /** Folds that people can fill with nobody in two: each needs two of them, one with two photographs. */
-export function mostFolds(people: readonly (readonly number[])[]): number {
+export function mostFolds(people: readonly ArrayLike<number>[]): number {
   const matched = people.filter((photos) => photos.length > 1);
   return Math.min(Math.floor(people.length / 2), matched.length);
 }
@@ -20,7 +20,7 @@ export function mostFolds(people: readonly (readonly number[])[]): number {
  * @throws StageError where two folds cannot be filled
  */
 export function drawPairs(
-  people: readonly (readonly number[])[],
+  people: readonly ArrayLike<number>[],
   folds: number,
   pairsPerFold: number,
   seed: number,
@@ -52,7 +52,7 @@ export function drawPairs(
  * @returns none where two folds of a matched and a mismatched pair cannot be filled
  */
 export function drawSharedPairs(
-  people: readonly (readonly number[])[],
+  people: readonly ArrayLike<number>[],
   pairsPerFold: number,
   seed: number,
 ): ListedPair[] {
@@ -74,13 +74,13 @@ export function drawSharedPairs(
 type Pair = readonly [number, number];
 
 /** Deals people to folds so that folds have about equally many people and matched pairs: each, the richest first, to the poorest fold. */
-function deal(people: readonly (readonly number[])[], folds: number, seed: number): (readonly number[])[][] {
-  const pairsOf = (photos: readonly number[]) => (photos.length * (photos.length - 1)) / 2;
+function deal(people: readonly ArrayLike<number>[], folds: number, seed: number): ArrayLike<number>[][] {
+  const pairsOf = (photos: ArrayLike<number>) => (photos.length * (photos.length - 1)) / 2;
   const shuffled = Array.from(
     new Random(seed, 'verification folds').permutation(people.length),
     (i) => people[i]!,
   );
-  const dealt = Array.from({ length: folds }, () => ({ members: [] as (readonly number[])[], pairs: 0 }));
+  const dealt = Array.from({ length: folds }, () => ({ members: [] as ArrayLike<number>[], pairs: 0 }));
   for (const photos of shuffled.sort((a, b) => pairsOf(b) - pairsOf(a))) {
     const poorest = dealt.reduce((a, b) =>
       b.pairs < a.pairs || (b.pairs === a.pairs && b.members.length < a.members.length) ? b : a,
@@ -98,7 +98,7 @@ function deal(people: readonly (readonly number[])[], folds: number, seed: numbe
 }
 
 /** One pair of each person in turn, so that those with many photographs do not crowd out the rest. */
-function drawMatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
+function drawMatched(members: readonly ArrayLike<number>[], wanted: number, random: Random): Pair[] {
   // Numbers of pairs, not pairs, and no more than are wanted: a thousand photographs of a person have half a million.
   const ofEach = members.map(({ length }) => someOf((length * (length - 1)) / 2, wanted, random));
   const drawn: Pair[] = [];
@@ -121,17 +121,17 @@ function someOf(count: number, wanted: number, random: Random): ArrayLike<number
 }
 
 /** The k-th of the pairs (0, 1), (0, 2), .. (1, 2), (1, 3), .. */
-function pairOf(photos: readonly number[], k: number): Pair {
+function pairOf(photos: ArrayLike<number>, k: number): Pair {
   let first = 0;
   while (k >= photos.length - 1 - first) k -= photos.length - 1 - first++;
   return [photos[first]!, photos[first + 1 + k]!];
 }
 
-function drawMismatched(members: readonly (readonly number[])[], wanted: number, random: Random): Pair[] {
+function drawMismatched(members: readonly ArrayLike<number>[], wanted: number, random: Random): Pair[] {
   const count = members.reduce((sum, own) => sum + own.length, 0);
   const possible = (count ** 2 - members.reduce((sum, own) => sum + own.length ** 2, 0)) / 2;
   if (possible <= 4 * wanted) {
-    const photos = members.flatMap((own, person) => own.map((photo) => ({ photo, person })));
+    const photos = members.flatMap((own, person) => Array.from(own, (photo) => ({ photo, person })));
     const all = photos.flatMap((a, i) =>
       photos.slice(i + 1).flatMap((b): Pair[] => (a.person === b.person ? [] : [[a.photo, b.photo]])),
     );

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { naturalOrder } from '../../../stages/faces/import/folder.js';
 import { drawPairs } from '../../../stages/faces/pairs/draw.js';
 import { readPairs } from '../../../stages/faces/pairs/file.js';
 
@@ -246,15 +245,4 @@ describe('draws pairs', () => {
   ])('refuses people with %j photographs', (counts, message) => {
     expect(() => drawPairs(people(...counts), 10, 300, 1, '')).toThrow(message);
   });
-});
-
-test('files come in natural order', () => {
-  expect(['10.pgm', '2.pgm', '1.pgm', 'b1', 'a10', 'a9'].sort(naturalOrder)).toEqual([
-    '1.pgm',
-    '2.pgm',
-    '10.pgm',
-    'a9',
-    'a10',
-    'b1',
-  ]);
 });
