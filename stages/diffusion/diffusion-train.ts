@@ -15,6 +15,7 @@ import { decayMaskOf, initialWeights, type Layout } from '../tensors/network.js'
 import { biasCorrections } from '../tensors/optimisers.js';
 import { leaves } from '../tensors/pytree.js';
 import { Random } from '../tensors/random.js';
+import { valuesOf } from '../tensors/values.js';
 import type { BatchRecipe } from '../training/serve.js';
 import { DataWait } from '../batches/data-wait.js';
 import { rateAt } from '../training/learning-rate.js';
@@ -170,7 +171,7 @@ export async function run(context: StageContext<DiffusionTrainSettings>): Promis
     wait.add(performance.now() - begun);
     const out = await step(state, tensors, scalars, fixed);
     state = out.state;
-    const reported = await out.reported.data();
+    const reported = await valuesOf(out.reported);
     out.reported.dispose();
     if (!reported.every(Number.isFinite))
       throw new StageError(

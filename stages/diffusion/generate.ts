@@ -248,14 +248,17 @@ function openStyleBank(context: StageContext<GenerateSettings>, { config }: Gene
       styleStatistics(recogniser.bind(frozen).features(images), settings.grid),
     { donate: [1] },
   );
+  // Kept from batch to batch: each would leave as much garbage.
+  let pixels = new Uint8Array(0);
+  let images = new Float32Array(0);
   return {
     of: (places: readonly Place[]): Promise<tf.Tensor3D> => {
       const rows = places.map(({ identity, k }) =>
         new Random(context.seed, 'style', identity, k).int(bank.count),
       );
-      const pixels = bank.read(rows);
-      // Not Float32Array.from, which makes a list of them first.
-      const images = new Float32Array(pixels.length);
+      const size = places.length * width * height * 3;
+      if (images.length !== size) [pixels, images] = [new Uint8Array(size), new Float32Array(size)];
+      bank.read(rows, pixels);
       for (let i = 0; i < pixels.length; i++) images[i] = pixels[i]! / 127.5 - 1;
       return statistics(recogniser.tensors, tf.tensor4d(images, [places.length, height, width, 3]));
     },

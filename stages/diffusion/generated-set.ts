@@ -9,6 +9,7 @@ import type { SampleSettings } from './settings.js';
 
 /** In the report's pictures. */
 const shownIdentities = 8;
+const pieceBytes = 2 ** 20;
 
 export interface GeneratedSet {
   settings: SampleSettings;
@@ -38,20 +39,26 @@ export async function writeGeneratedSet(folder: string, parts: GeneratedSet): Pr
   const wanted = new Float32Array(generated.length).fill(NaN);
   const measured = new Float32Array(generated.length).fill(NaN);
   const image = new Uint8Array(stride);
-  const made = new Uint8Array(perIdentity * stride);
+  const most = Math.min(perIdentity, Math.max(1, Math.floor(pieceBytes / stride)));
+  const piece = new Uint8Array(most * stride);
   const sheet: Uint8Array[] = [];
   const columns = Math.min(perIdentity, 10);
   for (const [identity, row] of rows.entries()) {
     inquiries.append(inquiry.read([row], image));
     for (let i = 0; i < oversample; i++) writer.add(image, identity);
-    writer.add(images.read('pixels', identity * perIdentity, perIdentity, made), identity);
+    const from = identity * perIdentity;
+    for (let k = 0; k < perIdentity; k += most) {
+      const count = Math.min(most, perIdentity - k);
+      writer.add(images.read('pixels', from + k, count, piece.subarray(0, count * stride)), identity);
+    }
     for (let k = 0; k < perIdentity; k++) {
       const at = identity * each + oversample + k;
       generated[at] = 1;
       wanted[at] = m[k % m.length]!;
-      measured[at] = similarity[identity * perIdentity + k]!;
+      measured[at] = similarity[from + k]!;
     }
-    if (identity < shownIdentities) sheet.push(image.slice(), ...imagesOf(made.slice(), stride, columns));
+    if (identity < shownIdentities)
+      sheet.push(image.slice(), ...imagesOf(images.read('pixels', from, columns), stride));
   }
   writer.finish({ provenance });
   inquiries.close();
@@ -72,6 +79,6 @@ export async function writeGeneratedSet(folder: string, parts: GeneratedSet): Pr
   );
 }
 
-/** The first `count` of images that lie one after the other. */
-const imagesOf = (pixels: Uint8Array, stride: number, count: number): Uint8Array[] =>
-  Array.from({ length: count }, (_, i) => pixels.subarray(i * stride, (i + 1) * stride));
+/** Of images that lie one after the other, each. */
+const imagesOf = (pixels: Uint8Array, stride: number): Uint8Array[] =>
+  Array.from({ length: pixels.length / stride }, (_, i) => pixels.subarray(i * stride, (i + 1) * stride));

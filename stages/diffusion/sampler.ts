@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Compiled, Device } from '../tensors/device.js';
 import { bind, type Layout } from '../tensors/network.js';
+import { valuesOf } from '../tensors/values.js';
 import type { ConditionInputs } from './conditions.js';
 import { ddimNumbers, ddimStep, ddimSteps, type DdimTensors, type Spacing } from './ddim.js';
 import { type GeneratorConfig, predict } from './generator.js';
@@ -38,6 +39,9 @@ export class Sampler {
   readonly #denoise: Compiled<Denoise>;
   /** Images that a step takes at a time. */
   readonly #most: number;
+  /** What a call is given, kept from call to call: each would leave as much garbage. */
+  #start: Float32Array = new Float32Array(0);
+  #fresh: Float32Array = new Float32Array(0);
 
   constructor(
     device: Device,
@@ -76,23 +80,25 @@ export class Sampler {
     const { width, height } = this.config;
     const stride = width * height * 3;
     const count = start.length / stride;
+    this.#start = copied(start, this.#start);
     const images = Math.ceil(count / Math.max(1, Math.ceil(count / this.#most)));
     const parts = Array.from({ length: Math.ceil(count / images) }, (_, i) => {
       const from = i * images;
       const size = Math.min(images, count - from);
       const tensorOf = (values: Float32Array): tf.Tensor4D =>
-        tf.tensor4d(values.slice(from * stride, (from + size) * stride), [size, height, width, 3]);
-      return { x: tensorOf(start), tensorOf, condition: rowsOf(condition, from, size) };
+        tf.tensor4d(values.subarray(from * stride, (from + size) * stride), [size, height, width, 3]);
+      return { x: tensorOf(this.#start), tensorOf, condition: rowsOf(condition, from, size) };
     });
     for (const [i, t] of this.#steps.entries()) {
       const numbers = ddimNumbers(this.#schedule, t, this.#steps[i + 1] ?? -1, this.settings.eta);
       const fresh = this.settings.eta > 0 ? await options.z?.(i) : undefined;
+      if (fresh) this.#fresh = copied(fresh, this.#fresh);
       for (const part of parts) {
         options.signal?.throwIfAborted();
         const at = Object.fromEntries(
           Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value as number)]),
         ) as DdimTensors;
-        const z = fresh ? { z: part.tensorOf(fresh) } : {};
+        const z = fresh ? { z: part.tensorOf(this.#fresh) } : {};
         const time = tf.tensor2d(timeEmbedding([t]), [1, 128]);
         part.x = await this.#denoise(this.#weights, part.x, time, at, part.condition, z);
       }
@@ -100,7 +106,7 @@ export class Sampler {
     // Rounds and clamps by itself. Not Uint8Array.from, which takes ten times as long.
     const pixels = new Uint8ClampedArray(count * stride);
     for (const [i, { x }] of parts.entries()) {
-      const values = await x.data();
+      const values = await valuesOf(x);
       const from = i * images * stride;
       for (let k = 0; k < values.length; k++) pixels[from + k] = (values[k]! + 1) * 127.5;
     }
@@ -112,6 +118,13 @@ export class Sampler {
     this.#weights.dispose();
     this.#denoise.dispose();
   }
+}
+
+/** A copy, in `memory` where that is as large. */
+function copied(values: Float32Array, memory: Float32Array): Float32Array {
+  if (memory.length !== values.length) return values.slice();
+  memory.set(values);
+  return memory;
 }
 
 /** The condition of some of the images, to be disposed. */

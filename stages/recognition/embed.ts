@@ -7,6 +7,7 @@ import { StageError } from '../contract.js';
 import type { SetProvenance } from '../data/provenance.js';
 import type { Device } from '../tensors/device.js';
 import { bind } from '../tensors/network.js';
+import { valuesOf } from '../tensors/values.js';
 import { checkFrame } from './frame.js';
 import { batchOfImages, type EmbedBatch } from './embed-batches.js';
 import { iresnet } from './iresnet.js';
@@ -55,7 +56,7 @@ export interface Network {
   batch: number;
   /**
    * @param images [batch, height, width, 3], RGB, 0..255
-   * @returns      rows as the network gives them, [batch, dimension]
+   * @returns      rows as the network gives them, [batch, dimension], for the caller to write to
    * @throws StageError where it takes images of another size
    */
   describe(images: Float32Array, width: number, height: number): Promise<Float32Array>;
@@ -71,7 +72,7 @@ export function embedderOf({
   finish,
 }: Network): Pick<Recogniser, 'embed' | 'embedBatch'> {
   const embedBatch = async ({ images, mirrored }: EmbedBatch, { count, width, height }: BatchSize) => {
-    const rows = (await describe(images, width, height)).slice(0, count * dimension);
+    const rows = (await describe(images, width, height)).subarray(0, count * dimension);
     if (mirrored) {
       const others = await describe(mirrored, width, height);
       // Summed before normalisation, as insightface does: the longer, surer embedding counts more.
@@ -79,18 +80,23 @@ export function embedderOf({
     }
     return finish(rows);
   };
+  /** Between calls, of the last size: a stage that embeds what it makes, batch by batch, would leave one a call as garbage. */
+  let spare: EmbedBatch | undefined;
   return {
     embedBatch,
     async embed(images, width, height, { flip = false } = {}) {
       const stride = width * height * 3;
       const out = new Float32Array((images.length / stride) * dimension);
-      let prepared: EmbedBatch | undefined;
+      let prepared = spare?.images.length === batch * stride ? spare : undefined;
+      // Nobody else's while it is in use.
+      spare = undefined;
       for (let from = 0; from < images.length; from += batch * stride) {
         const part = images.subarray(from, from + batch * stride);
         prepared = batchOfImages(part, { width, stride }, { batch, flip }, prepared);
         const count = part.length / stride;
         out.set(await embedBatch(prepared, { count, width, height }), (from / stride) * dimension);
       }
+      spare = prepared;
       return out;
     },
   };
@@ -134,7 +140,7 @@ function openTrained(folder: string, config: RecognitionConfig, device: Device):
       );
     const input = tf.tensor4d(images, [batch, size, size, 3]);
     const output = await run(weights, buffers, input);
-    const rows = (await output.data()) as Float32Array;
+    const rows = await valuesOf(output);
     tf.dispose([input, output]);
     return rows;
   };

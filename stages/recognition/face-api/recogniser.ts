@@ -11,6 +11,7 @@ import type { Device } from '../../tensors/device.js';
 import { l2normalise } from '../../tensors/functional.js';
 import { fromNamed, type NamedArray } from '../../tensors/named-arrays.js';
 import { bind, type Layout, layoutOf, type Scope } from '../../tensors/network.js';
+import { valuesOf } from '../../tensors/values.js';
 import { centered, embedderOf, type Network, normaliseRows, type Recogniser } from '../embed.js';
 import { faceChips } from './framing.js';
 import { describeFaces, earlyMap, embeddingSize, inputSize, type WeightOf } from './network.js';
@@ -107,7 +108,7 @@ export function openFaceApi(folder: string, device: Device): Recogniser {
   const describeBatch: Network['describe'] = async (images, width, height) => {
     const input = tf.tensor4d(images, [batch, height, width, 3]);
     const output = await run(weights, input);
-    const rows = (await output.data()) as Float32Array;
+    const rows = await valuesOf(output);
     tf.dispose([input, output]);
     return rows;
   };

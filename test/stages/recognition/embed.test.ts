@@ -115,6 +115,18 @@ test('sets of many batches, read in a thread, have the embeddings that each has 
   await openDevice('cpu', { threads: 1 });
 });
 
+test('calls at the same time, of any size, have the embeddings that each has by itself', async () => {
+  using lab = new StageLab();
+  // It reads its input after the call has returned.
+  const recogniser = await openRecogniser(model(lab), await openDevice('onnx', { threads: 1 }));
+  const few = images.slice(size * size * 3).reverse();
+  const embed = (pixels: Uint8Array) => recogniser.embed(pixels, size, size, { flip: true });
+  const alone = [await embed(images), await embed(few)];
+  expect(await Promise.all([images, few, images].map(embed))).toEqual([alone[0], alone[1], alone[0]]);
+  recogniser.dispose();
+  await openDevice('cpu', { threads: 1 });
+});
+
 test('classifier rows come as unit rows', async () => {
   using lab = new StageLab();
   const { classifier, dispose } = await openRecogniser(model(lab), device);
