@@ -5,7 +5,7 @@
  * x * 0 folds to 0 also where x could be infinite or NaN: autodiff multiplies by zeros that mean "nothing flows here".
  */
 import * as tf from '@tensorflow/tfjs';
-import { addInBlocks, affineInBlocks } from './blocked-arithmetic.js';
+import { addInBlocks, affineInBlocks, affineInRuns } from './blocked-arithmetic.js';
 import { sameDims } from './graph.js';
 import { DATA_TYPE, FloatAttribute, type Attribute } from './onnx-encoder.js';
 import { axesOf, broadcast, fill, scalarOf, sizeOf, Symbolic, typedArray, type Dtype } from './symbol.js';
@@ -105,14 +105,15 @@ function mapped(value: Symbolic, record: (name: string) => string): Symbolic {
 const LEAST_RUN = 16;
 
 /**
- * map factor + term as one node, ONNX's BatchNormalization with mean 0 and variance 1, where factor and term belong to some neighbouring
- * axes of the map as it lies in memory.
+ * map factor + term as one node, where the factor, and the term if it is no map, too, belong to some neighbouring axes of the map as it lies in
+ * memory: a depthwise convolution, or ONNX's BatchNormalization with mean 0 and variance 1.
  * @returns undefined where they do not
  */
 function affine({ map, factor }: NonNullable<Symbolic['scaled']>, term: Symbolic): Symbolic | undefined {
   const { graph, order, rank } = map;
   if (!graph.target.fused || map.base || term.uniform !== undefined) return undefined;
   const [f, t] = [lift(factor, rank).core, lift(term, rank).core];
+  if (f.shape.some((dim, axis) => dim !== 1 && dim !== map.shape[axis])) return undefined;
   const blocked = affineInBlocks(map, f, t);
   if (blocked) return blocked;
   const physical = map.physicalShape;
@@ -122,26 +123,32 @@ function affine({ map, factor }: NonNullable<Symbolic['scaled']>, term: Symbolic
   const apart = order.slice(from, to).some((axis) => f.shape[axis] !== map.shape[axis]);
   const run = sizeOf(physical.slice(to));
   if (long.length === 0 || apart || run < LEAST_RUN) return undefined;
-  // The term may be one for several factors; not the other way round.
-  if (t.shape.some((dim, axis) => dim !== 1 && dim !== f.shape[axis])) return undefined;
-  const inner = sizeOf(physical.slice(from, to));
-  const written = (value: Symbolic): string => {
-    const whole = broadcast(value, f.shape);
-    return graph.reshape(
-      inOrder(whole, order),
+  const [outer, inner] = [sizeOf(physical.slice(0, from)), sizeOf(physical.slice(from, to))];
+  const written = (value: Symbolic): string =>
+    graph.reshape(
+      inOrder(broadcast(value, f.shape), order),
       order.map((axis) => f.shape[axis]!),
       [inner],
     );
-  };
+  const a = written(f);
+  if (sameDims(t.shape, map.shape))
+    return graph.isFolded(a) || map.image?.isInBlocks
+      ? undefined
+      : affineInRuns(map, [outer, inner, run], a, { sum: inOrder(t, order) });
+  // The term may be one for several factors; not the other way round.
+  if (t.shape.some((dim, axis) => dim !== 1 && dim !== f.shape[axis])) return undefined;
+  const b = written(t);
+  // Numbers that stay the same may be taken up by a convolution before or after it.
+  const settled = graph.isFolded(a) && graph.isFolded(b);
+  const shared = settled ? undefined : affineInRuns(map, [outer, inner, run], a, { term: b });
+  if (shared) return shared;
   const ones = graph.constant(new Float32Array(inner).fill(1), [inner], 'float32');
   const zeros = graph.constant(new Float32Array(inner), [inner], 'float32');
-  // As it is where its channels are the second axis: a convolution before or after it may take it up.
+  // As it is where its channels are the second axis, as a convolution's.
   const asItIs = from === 1 && to === 2;
-  const shape = asItIs ? physical : [sizeOf(physical.slice(0, from)), inner, run];
+  const shape = asItIs ? physical : [outer, inner, run];
   const image = graph.reshape(map.name, physical, shape);
-  const name = graph.emit('BatchNormalization', [image, written(f), written(t), zeros, ones], {
-    epsilon: float(0),
-  });
+  const name = graph.emit('BatchNormalization', [image, a, b, zeros, ones], { epsilon: float(0) });
   return new Symbolic(graph, map.shape, map.dtype, graph.reshape(name, shape, physical), order);
 }
 

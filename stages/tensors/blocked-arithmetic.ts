@@ -125,6 +125,38 @@ export function affineInBlocks(map: Symbolic, factor: Symbolic, term: Symbolic):
   return new Symbolic(graph, shape, map.dtype, image.mapped(graph.reshape(name, one, dims)), order);
 }
 
+/**
+ * map factor + term, or + sum, for a map that lies as [outer, inner, run], with a factor for each of the inner ones: neighbours in a run are taken for the
+ * channels of a block, all with the same filter, in a depthwise convolution of 1 x 1.
+ * @param factor  name of an array [inner]
+ * @param added   `term`: name of an array [inner]; `sum`: of one as large as the map, which lies as the map does
+ * @returns       undefined where runs are no whole blocks
+ */
+export function affineInRuns(
+  { graph, name, shape, physicalShape, dtype, order }: Symbolic,
+  [outer, inner, run]: readonly [number, number, number],
+  factor: string,
+  added: { term: string } | { sum: string },
+): Symbolic | undefined {
+  const { block } = graph.target;
+  if (block === 0 || run % block !== 0) return undefined;
+  const channels = inner * block;
+  const image = [outer, channels, 1, run / block];
+  const ofChannels = (numbers: string, filter: readonly number[]): string => {
+    const column = graph.reshape(numbers, [inner], [inner, 1]);
+    const repeated = graph.emit('Expand', [column, graph.int64([inner, block])]);
+    return graph.reshape(repeated, [inner, block], filter);
+  };
+  const ofPixels = (map: string): string => graph.reshape(map, physicalShape, image);
+  const inputs = [
+    ofPixels(name),
+    ofChannels(factor, [channels, 1, 1, 1]),
+    ...('sum' in added ? ['', ofPixels(added.sum)] : [ofChannels(added.term, [channels])]),
+  ];
+  const convolved = graph.emit('Conv', inputs, depthwise(channels, [1, 1]), NCHWC);
+  return new Symbolic(graph, shape, dtype, graph.reshape(convolved, image, physicalShape), order);
+}
+
 /** a + b where one of them is in blocks. */
 export function addInBlocks(a: Symbolic, b: Symbolic): Symbolic | undefined {
   if (a.base || b.base || !sameDims(a.shape, b.shape)) return undefined;

@@ -44,9 +44,13 @@ export function groupNorm(
         const along = tf.mul(tf.sum(tf.mul(d, centred), 1, true), r);
         // r (gain dy - mean(gain dy) - y mean(gain dy y)) with y = centred r (Ioffe and Szegedy 2015, section 3): what belongs to a
         // group or channel is multiplied before it meets the map.
-        const mean = (t: tf.Tensor): tf.Tensor => tf.div(tf.sum(tf.mul(t, apart(gains)), 3, true), count);
-        const common = tf.add(tf.mul(centred, tf.mul(tf.square(r), mean(along))), tf.mul(r, mean(total)));
-        const dx = tf.reshape(tf.sub(tf.mul(d, f), common), [n, h, w, c]);
+        const lessMean = (t: tf.Tensor): tf.Tensor =>
+          tf.div(tf.sum(tf.mul(t, apart(gains)), 3, true), -count);
+        const common = tf.add(
+          tf.mul(centred, tf.mul(tf.square(r), lessMean(along))),
+          tf.mul(r, lessMean(total)),
+        );
+        const dx = tf.reshape(tf.add(tf.mul(d, f), common), [n, h, w, c]);
         const sum = (t: tf.Tensor): tf.Tensor =>
           tf.reshape(gains.shape[0] === n ? t : tf.sum(t, 0, true), gains.shape);
         return [dx, sum(along), sum(total)];

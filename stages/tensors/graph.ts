@@ -66,6 +66,8 @@ export class Graph {
   readonly #nodes: OnnxNode[] = [];
   readonly #constants: OnnxConstant[] = [];
   readonly #constantNames = new Set<string>();
+  /** Arrays that nodes make of constants alone: ONNX Runtime computes them once. */
+  readonly #foldedNames = new Set<string>();
   readonly #inputs: Input[] = [];
   /** Shapes of float32 arrays as they lie in memory. */
   readonly #dims = new Map<string, readonly number[]>();
@@ -121,6 +123,8 @@ export class Graph {
     const names = Array.from({ length: outputs }, (_, i) => (i === 0 ? `${op}_${id}` : `${op}_${id}_${i}`));
     this.#nodes.push({ op, inputs, outputs: names, attributes, domain });
     this.#known.set(key, names);
+    if (inputs.every((name) => name === '' || this.isFolded(name)))
+      for (const name of names) this.#foldedNames.add(name);
     if (this.origin !== undefined) this.origins.set(names[0]!, this.origin);
     return names;
   }
@@ -158,9 +162,26 @@ export class Graph {
     return this.#constantNames.has(this.#reshaped.get(name)?.name ?? name);
   }
 
+  /** Whether it is a constant, or made of constants alone. */
+  isFolded(name: string): boolean {
+    return this.#constantNames.has(name) || this.#foldedNames.has(name);
+  }
+
   /** A vector of int64, which is how ONNX takes shapes and axes. */
   int64(values: readonly number[]): string {
     return this.constant(BigInt64Array.from(values, BigInt), [values.length], 'int64');
+  }
+
+  /** A vector of indices, made once for each `key`. */
+  indices(key: string, make: () => Iterable<number>): string {
+    const spelt = `indices|${key}`;
+    let known = this.#known.get(spelt);
+    if (!known) {
+      const values = Int32Array.from(make());
+      known = [this.constant(values, [values.length], 'int32')];
+      this.#known.set(spelt, known);
+    }
+    return known[0]!;
   }
 
   /** The same elements in another shape. A reshape of a reshape reads the original. */

@@ -178,8 +178,9 @@ function batchNormalise(x: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor, epsilo
         // gain r (dy - mean(dy) - y mean(dy y)) with y = c r (Ioffe and Szegedy 2015, section 3)
         const factor = tf.mul(r, gains);
         const share = tf.div(factor, count);
-        const common = tf.add(tf.mul(c, tf.mul(tf.mul(along, r), share)), tf.mul(total, share));
-        return [tf.sub(tf.mul(dy, factor), common), along, total];
+        const less = tf.neg(share);
+        const common = tf.add(tf.mul(c, tf.mul(tf.mul(along, r), less)), tf.mul(total, less));
+        return [tf.add(tf.mul(dy, factor), common), along, total];
       },
     };
   })(x, gain, offset);

@@ -7,7 +7,7 @@
 import { fillsBlocks, fromBlocks, intoBlocks, NCHWC, padded, up } from '../blocked-image.js';
 import type { Graph } from '../graph.js';
 import type { Attribute } from '../onnx-encoder.js';
-import { axesOf } from '../symbol.js';
+import { sizeOf } from '../symbol.js';
 
 /** Blocks that are not full cost as much as full ones; above this share of the work in vain, the ordinary convolution is faster. */
 const MOST_PADDING = 2;
@@ -80,7 +80,7 @@ export function convolutionInBlocks(
   return graph.emit('Conv', inputs, attributes, NCHWC);
 }
 
-/** Several transposes of two axes: ONNX Runtime's transpose of many axes at once is several times slower. */
+/** By Gather and ReorderInput, which are shared among threads; ONNX Runtime's transpose is not, and on many axes several times slower. */
 function filterBlocks(
   graph: Graph,
   filter: FilterRows,
@@ -89,43 +89,50 @@ function filterBlocks(
 ): string {
   const { block } = graph.target;
   const { outputs, area, inputs } = filter;
-  let { name } = filter;
-  if (turned) name = graph.emit('Gather', [name, graph.int64(axesOf(area).reverse())], { axis: 1 });
   const [from, to] = turned ? [outputs, inputs] : [inputs, outputs];
   const wide = (channels: number): number =>
     channels === from && from < block ? channels : up(channels, block);
   const [o, i] = [turned ? wide(outputs) : up(outputs, block), turned ? up(inputs, block) : wide(inputs)];
-  name = padded(graph, name, [outputs, area, inputs], [o, area, i]);
+  const name = padded(graph, filter.name, [outputs, area, inputs], [o, area, i]);
   const nominal = [up(to, block), from < block ? from : up(from, block), ...kernel];
-  const move = (shape: number[], perm: number[]): number[] => {
-    name = graph.emit('Transpose', [graph.reshape(name, [o, area, i], shape)], { perm });
-    return perm.map((axis) => shape[axis]!);
-  };
-  let shape: number[];
   if (turned) {
-    // [o / b or 1, b or o, area, i / b, b] -> [i / b, o / b, area, b (o), b (i)]
-    const inner = o < block ? o : block;
-    shape = move([o / inner, inner, area, i / block, block], [3, 0, 2, 1, 4]);
-    if (o < block) {
-      // [i / b, 1, area, o, b] -> [i / b, o, area, b]
-      name = graph.reshape(name, shape, [i / block, area, o, block]);
-      name = graph.emit('Transpose', [name], { perm: [0, 2, 1, 3] });
-      shape = [i / block, o, area, block];
-    }
-  } else if (graph.isConstant(filter.name)) {
-    // Done once, before the first call, which ONNX Runtime does with transposes only.
-    const inner = i < block ? 1 : block;
-    // [o / b, b (o), area, i / b, b (i)] -> [o / b, i / b, area, b, b]
-    shape = move([o / block, block, area, i / inner, inner], [0, 3, 2, 4, 1]);
-  } else {
-    // The outputs of a block as the channels of an image: several times as fast as the transpose that it is, and shared among threads.
-    const image = [o / block, block, 1, area * i];
-    name = intoBlocks(graph, graph.reshape(name, [o, area, i], image));
-    const inner = i < block ? 1 : block;
-    // [o / b, area, i / b, b (i), b (o)] -> [o / b, i / b, area, b, b]
-    name = graph.reshape(name, image, [o / block, area, i / inner, inner * block]);
-    name = graph.emit('Transpose', [name], { perm: [0, 2, 1, 3] });
-    shape = [o / block, i / inner, area, inner * block];
+    // [o / b, b or o, area, i / b, b] -> [i / b, o / b, area backwards, b (o) or 1, b (i)]
+    const inner = o < block ? 1 : block;
+    const places = graph.indices(`turned filter ${o} ${area} ${i}`, () =>
+      grid([i / block, o / inner, area, inner], ([column, row, tap, k]) => {
+        const output = row! * inner + k!;
+        return (output * area + (area - 1 - tap!)) * (i / block) + column!;
+      }),
+    );
+    const runs = [(o * area * i) / block, block];
+    const blocks = graph.emit('Gather', [graph.reshape(name, [o, area, i], runs), places], { axis: 0 });
+    return graph.reshape(blocks, runs, nominal);
   }
-  return graph.reshape(name, shape, nominal);
+  const inner = i < block ? 1 : block;
+  if (graph.isConstant(filter.name)) {
+    // Done once, before the first call, which ONNX Runtime does with transposes only.
+    const apart = graph.reshape(name, [o, area, i], [o / block, block, area, i / inner, inner]);
+    // [o / b, b (o), area, i / b, b (i)] -> [o / b, i / b, area, b, b]
+    const blocks = graph.emit('Transpose', [apart], { perm: [0, 3, 2, 4, 1] });
+    return graph.reshape(blocks, [o / block, i / inner, area, inner, block], nominal);
+  }
+  // The outputs of a block as the channels of an image.
+  const image = [o / block, block, 1, area * i];
+  const blocks = intoBlocks(graph, graph.reshape(name, [o, area, i], image));
+  // [o / b, area, i / b, b (i), b (o)] -> [o / b, i / b, area, b, b]
+  const places = graph.indices(`filter ${area} ${i / inner}`, () =>
+    grid([i / inner, area], ([column, tap]) => tap! * (i / inner) + column!),
+  );
+  const runs = [o / block, (area * i) / inner, inner * block];
+  const moved = graph.emit('Gather', [graph.reshape(blocks, image, runs), places], { axis: 1 });
+  return graph.reshape(moved, runs, nominal);
+}
+
+/** A number for each place of a grid, the last axis running fastest. */
+function* grid(dims: readonly number[], at: (place: readonly number[]) => number): Generator<number> {
+  const place = dims.map(() => 0);
+  for (let left = sizeOf(dims); left > 0; left--) {
+    yield at(place);
+    for (let axis = dims.length - 1; axis >= 0 && ++place[axis]! === dims[axis]; axis--) place[axis] = 0;
+  }
 }

@@ -141,6 +141,55 @@ const differentiable: Case[] = [
     [1, 1, 4, 20],
     [20],
   ],
+  // Runs of 16 and more with the same factor, whole blocks and not, with a number or a map added.
+  ...([16, 96, 20] as const).flatMap((run): Case[] => [
+    [`x a + b over runs of ${run}`, (x, a, b) => tf.add(tf.mul(x!, a!), b!), [3, 5, run], [5, 1], [5, 1]],
+    [
+      `x a + b over runs of ${run}, b for all`,
+      (x, a, b) => tf.add(tf.mul(x!, a!), b!),
+      [5, run],
+      [5, 1],
+      [1],
+    ],
+    [
+      `x a + y over runs of ${run}`,
+      (x, a, y) => tf.add(y!, tf.mul(a!, x!)),
+      [3, 5, run],
+      [3, 5, 1],
+      [3, 5, run],
+    ],
+    [
+      `x a + y over runs of ${run}, y turned`,
+      (x, a, y) => tf.add(tf.mul(x!, a!), tf.transpose(y!)),
+      [5, run],
+      [5, 1],
+      [run, 5],
+    ],
+    [
+      `x a + y over runs of ${run}, all of it used again`,
+      (x, a, y) => {
+        const square = tf.square(y!);
+        return tf.mul(tf.add(tf.mul(x!, a!), square), square);
+      },
+      [5, run],
+      [5, 1],
+      [5, run],
+    ],
+  ]),
+  ['x a + y, y repeated', (x, a, y) => tf.add(tf.mul(x!, a!), y!), [3, 5, 32], [5, 1], [5, 32]],
+  ['x a + b, where a repeats x', (x, a, b) => tf.add(tf.mul(x!, a!), b!), [4, 1, 32], [4, 4, 1], [4, 4, 1]],
+  [
+    'a norm of each channel of an image, its gradient through a convolution',
+    (x, y, z) => {
+      const h = tf.conv2d(x as tf.Tensor4D, y as tf.Tensor4D, 1, 'same');
+      const centred = tf.sub(h, tf.mean(h, [0, 1, 2]));
+      const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), [0, 1, 2]), 1e-3));
+      return tf.add(tf.mul(centred, tf.mul(scale, z!)), tf.add(h, z!));
+    },
+    [3, 4, 8, 4],
+    [3, 3, 4, 20],
+    [20],
+  ],
   ['sum, kept', (x) => tf.sum(x!, -1, true), [2, 3, 4]],
   ['sum of a broadcast', (x) => tf.sum(tf.mul(tf.broadcastTo(x!, [3, 5]), 2), 0), [1, 5]],
   ['mean', (x) => tf.mean(x!, [1, 2], true), [2, 3, 4]],
