@@ -141,11 +141,12 @@ export function affineInRuns(
   const { block } = graph.target;
   if (block === 0 || run % block !== 0) return undefined;
   const channels = inner * block;
+  const ones = graph.constant(new Float32Array(block).fill(1), [1, block], 'float32');
   const image = [outer, channels, 1, run / block];
   const ofChannels = (numbers: string, filter: readonly number[]): string => {
+    // As a product: several times as fast as Expand.
     const column = graph.reshape(numbers, [inner], [inner, 1]);
-    const repeated = graph.emit('Expand', [column, graph.int64([inner, block])]);
-    return graph.reshape(repeated, [inner, block], filter);
+    return graph.reshape(graph.emit('MatMul', [column, ones]), [inner, block], filter);
   };
   const ofPixels = (map: string): string => graph.reshape(map, physicalShape, image);
   const inputs = [
