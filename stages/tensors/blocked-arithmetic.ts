@@ -1,6 +1,7 @@
 /**
  * Sums over the pixels of an image in blocks, a x + b of its channels, and sums of such images: in passes that ONNX Runtime shares among
- * threads, where the same on NCHW takes a reordering before and after, and its BatchNormalization one thread.
+ * threads, where the same on NCHW takes a reordering before and after, and its BatchNormalization one thread. And a x + b of what does not lie in
+ * blocks, by the same operator.
  */
 import { BlockedImage, fillsBlocks, type ImageDims, intoBlocks, NCHWC, padded } from './blocked-image.js';
 import { sameDims } from './graph.js';
